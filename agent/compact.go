@@ -1,0 +1,154 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/beamlens/beamlens-go/llm"
+)
+
+// Compaction keeps a transcript from growing without end: when its size passes MaxTokens, all but the last KeepLast messages
+// are replaced by a summary.
+type Compaction struct {
+	MaxTokens int    // default 50,000
+	KeepLast  int    // default 5
+	Prompt    string // asks for the summary
+
+	// KnownID says whether an id of 16 hexadecimal digits exists. A summary that names one which does not is not used.
+	KnownID func(id string) bool
+}
+
+func (c Compaction) withDefaults() Compaction {
+	if c.MaxTokens <= 0 {
+		c.MaxTokens = 50_000
+	}
+	if c.KeepLast <= 0 {
+		c.KeepLast = 5
+	}
+	if c.Prompt == "" {
+		c.Prompt = "Summarize this session. Keep ids exactly."
+	}
+	return c
+}
+
+// Size estimates the tokens of a transcript from what is in it: about four bytes each.
+func (t *Transcript) Size() int {
+	n := 0
+	for _, m := range t.Messages {
+		n += len(m.Text)
+		for _, c := range m.Calls {
+			n += len(c.Name) + len(c.Args)
+		}
+		for _, r := range m.Results {
+			n += len(r.Content)
+		}
+	}
+	return n / 4
+}
+
+func (r *runner) compact(ctx context.Context, model llm.Model) {
+	c, t := r.Compaction, r.transcript
+	size := t.Size()
+	if size <= c.MaxTokens {
+		return
+	}
+	// The part that is kept must not begin with the result of a call that is gone, and must have something before it.
+	cut := len(t.Messages) - c.KeepLast
+	for cut > 0 && len(t.Messages[cut].Results) > 0 {
+		cut--
+	}
+	if cut <= 0 {
+		return
+	}
+	r.Observe("compaction.start", map[string]any{"message_count": len(t.Messages), "tokens": size})
+	old := t.Messages[:cut]
+	summary, how := r.summary(ctx, model, old), "model"
+	if summary == "" {
+		summary, how = digest(old), "digest"
+	}
+	kept := []llm.Message{{Role: llm.User, Text: "[Conversation Summary]\n\n" + summary}}
+	for _, m := range t.Messages[cut:] {
+		m.Native = nil // providers refuse a native turn whose prefix has changed
+		kept = append(kept, m)
+	}
+	t.Messages = kept
+	r.Observe("compaction.stop", map[string]any{"message_count": len(kept), "tokens": t.Size(), "strategy": how})
+}
+
+var id = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
+
+// summary asks the model for one; "" if it gives none that can be used.
+func (r *runner) summary(ctx context.Context, model llm.Model, old []llm.Message) string {
+	ctx, cancel := context.WithTimeout(ctx, r.TurnTimeout)
+	defer cancel()
+	response, err := Ask(ctx, model, &llm.Request{
+		System:   r.Compaction.Prompt,
+		Messages: []llm.Message{{Role: llm.User, Text: render(old)}},
+	})
+	if err != nil || response.Message.Text == "" {
+		return ""
+	}
+	text := response.Message.Text
+	if len(text)/4 > r.Compaction.MaxTokens/2 {
+		return ""
+	}
+	if r.Compaction.KnownID != nil {
+		for _, found := range id.FindAllString(text, -1) {
+			if !r.Compaction.KnownID(found) {
+				return ""
+			}
+		}
+	}
+	return text
+}
+
+func render(messages []llm.Message) string {
+	var b strings.Builder
+	for _, m := range messages {
+		if m.Text != "" {
+			fmt.Fprintf(&b, "%s: %s\n\n", m.Role, m.Text)
+		}
+		for _, c := range m.Calls {
+			fmt.Fprintf(&b, "%s calls %s %s\n\n", m.Role, c.Name, c.Args)
+		}
+		for _, res := range m.Results {
+			fmt.Fprintf(&b, "result of %s: %s\n\n", res.Name, res.Content)
+		}
+	}
+	return b.String()
+}
+
+// digest is the summary that needs no model: what was called, and the beginning of what it gave.
+func digest(old []llm.Message) string {
+	var lines []string
+	for _, m := range old {
+		if rest, ok := strings.CutPrefix(m.Text, "[Conversation Summary]\n\n"); ok {
+			lines = append(lines, strings.Split(rest, "\n")...)
+			continue
+		}
+		if m.Role == llm.User && m.Text != "" {
+			lines = append(lines, "input: "+short(m.Text, 120))
+		}
+		for _, c := range m.Calls {
+			lines = append(lines, "called "+c.Name+" "+short(string(c.Args), 120))
+		}
+		for _, res := range m.Results {
+			lines = append(lines, "  gave "+short(res.Content, 160))
+		}
+	}
+	const most = 60
+	if len(lines) > most {
+		lines = append([]string{fmt.Sprintf("(%d older lines left out)", len(lines)-most)}, lines[len(lines)-most:]...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func short(s string, n int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,302 @@
+package coordinator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	beamlens "github.com/beamlens/beamlens-go"
+	"github.com/beamlens/beamlens-go/agent"
+	"github.com/beamlens/beamlens-go/llm"
+)
+
+// Store is where alerts come from and insights go.
+type Store interface {
+	AlertsAfter(ctx context.Context, seq int64, limit int) ([]beamlens.Alert, int64, error)
+	Alerts(ctx context.Context, f beamlens.AlertFilter) ([]beamlens.Alert, error)
+	UpdateAlert(ctx context.Context, id string, change func(*beamlens.Alert)) (beamlens.Alert, error)
+	PutInsight(ctx context.Context, i beamlens.Insight) error
+}
+
+// Cursor remembers how far the alerts have been read.
+type Cursor interface {
+	Cursor(ctx context.Context, name string) (int64, error)
+	SetCursor(ctx context.Context, name string, seq int64) error
+}
+
+// Options of a coordinator. Store, Cursor and a model are required.
+type Options struct {
+	Target   beamlens.Target
+	Model    llm.Model
+	Fallback llm.Model
+	Store    Store
+	Cursor   Cursor
+	Journal  agent.Journal
+	Edges    []beamlens.Edge
+	Skills   []SkillLine
+
+	// Invoke runs operators on demand, in parallel. Nil: the tool says that it cannot.
+	Invoke func(ctx context.Context, skills []string, reason string) (any, error)
+	// Health gives what the operators are doing, for questions.
+	Health func() any
+
+	Gather      time.Duration // how long further alerts are waited for before a run; default 2 s
+	TurnTimeout time.Duration
+	Compaction  agent.Compaction
+	OnEvent     func(beamlens.Event)
+}
+
+// SkillLine says in one line what an operator can look at.
+type SkillLine struct {
+	ID      string `json:"id"`
+	Summary string `json:"summary"`
+}
+
+// Coordinator correlates alerts. Make it with [New].
+type Coordinator struct {
+	Options
+	system string
+	signal chan struct{}
+
+	mu     sync.Mutex // guards what follows
+	status Status
+}
+
+// Status is what the coordinator is doing.
+type Status struct {
+	Running     bool `json:"running"`
+	AlertCount  int  `json:"alert_count"`
+	UnreadCount int  `json:"unread_count"`
+	Iteration   int  `json:"iteration"`
+}
+
+// New returns a coordinator.
+func New(o Options) *Coordinator {
+	if o.Store == nil || o.Cursor == nil || (o.Model == nil && o.Fallback == nil) {
+		panic("coordinator: Store, Cursor and a model are required")
+	}
+	if o.Gather == 0 {
+		o.Gather = 2 * time.Second
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(beamlens.Event) {}
+	}
+	return &Coordinator{Options: o, system: systemPrompt(o.Skills), signal: make(chan struct{}, 1)}
+}
+
+// Wake says that there may be new alerts. It never blocks.
+func (c *Coordinator) Wake() {
+	select {
+	case c.signal <- struct{}{}:
+	default:
+	}
+}
+
+// Status never blocks on a run.
+func (c *Coordinator) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// cursorName is the store's name for how far this coordinator has read.
+func (c *Coordinator) cursorName() string { return "coordinator " + c.Target.String() }
+
+// retryAfter is how long a failed run or store is left alone.
+const retryAfter = 5 * time.Second
+
+// Serve correlates until ctx ends.
+func (c *Coordinator) Serve(ctx context.Context) error {
+	c.event("coordinator.started", "", nil)
+	seq, err := c.Cursor.Cursor(ctx, c.cursorName())
+	if err != nil {
+		return fmt.Errorf("coordinator: read cursor: %w", err)
+	}
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.signal:
+		case <-again.C:
+		}
+		fresh, next, err := c.read(ctx, seq)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			c.event("coordinator.store_failed", "", map[string]any{"reason": err.Error()})
+			again.Reset(retryAfter)
+			continue
+		}
+		if fresh {
+			if err := sleep(ctx, c.Gather); err != nil {
+				return err
+			}
+			// What came while gathering is part of this run.
+			if _, next, err = c.read(ctx, seq); err != nil {
+				again.Reset(retryAfter)
+				continue
+			}
+			outcome, err := c.run(ctx, "alerts", "")
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil || !outcome.Ended {
+				c.event("coordinator.run_failed", "", map[string]any{"reason": reasonOf(outcome, err)})
+				again.Reset(retryAfter)
+			} else if w, ok := outcome.Content.(waited); ok {
+				again.Reset(time.Duration(w.MS) * time.Millisecond)
+			}
+		}
+		if next != seq {
+			if err := c.Cursor.SetCursor(ctx, c.cursorName(), next); err != nil {
+				c.event("coordinator.store_failed", "", map[string]any{"reason": err.Error()})
+			}
+			seq = next
+		}
+	}
+}
+
+func reasonOf(o agent.Outcome, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return o.Reason
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// read says whether there are unread alerts of this target after seq, and how far the store goes.
+func (c *Coordinator) read(ctx context.Context, seq int64) (fresh bool, next int64, err error) {
+	next = seq
+	for {
+		alerts, last, err := c.Store.AlertsAfter(ctx, next, 100)
+		if err != nil {
+			return fresh, next, err
+		}
+		for _, a := range alerts {
+			if a.Target == c.Target && a.Status == beamlens.Unread {
+				fresh = true
+			}
+		}
+		if len(alerts) == 0 || last <= next {
+			return fresh, next, nil
+		}
+		next = last
+	}
+}
+
+// window is how far back alerts are looked at together.
+const window = 30 * time.Minute
+
+func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.Outcome, error) {
+	r := &run{Coordinator: c, trace: beamlens.NewTraceID()}
+	alerts, err := c.recent(ctx)
+	if err != nil {
+		return agent.Outcome{}, err
+	}
+	unread := 0
+	for _, a := range alerts {
+		if a.Status == beamlens.Unread {
+			unread++
+		}
+	}
+	c.mu.Lock()
+	c.status.Running, c.status.AlertCount, c.status.UnreadCount = true, len(alerts), unread
+	c.status.Iteration++
+	iteration := c.status.Iteration
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.status.Running = false
+		c.mu.Unlock()
+	}()
+	c.event("coordinator.iteration_start", r.trace, map[string]any{"iteration": iteration, "reason": reason})
+	compaction := c.Compaction
+	compaction.Prompt = compactionPrompt
+	var t agent.Transcript
+	return agent.Run(ctx, agent.Options{
+		Model: c.Model, Fallback: c.Fallback, System: c.system, Tools: r.tools(), RunID: r.trace, Journal: c.Journal,
+		TurnTimeout: c.TurnTimeout, ToolTimeout: 2 * time.Minute, Compaction: compaction,
+		Observe: func(name string, fields map[string]any) { c.event(name, r.trace, fields) },
+	}, &t, c.input(reason, question, unread))
+}
+
+type input struct {
+	For      string          `json:"for"` // "coordinator"
+	Reason   string          `json:"reason"`
+	Question string          `json:"question,omitempty"`
+	Unread   int             `json:"unread"`
+	Edges    []beamlens.Edge `json:"causal_graph"`
+	Health   any             `json:"operators,omitempty"`
+}
+
+func (c *Coordinator) input(reason, question string, unread int) string {
+	in := input{For: "coordinator", Reason: reason, Question: question, Unread: unread, Edges: c.Edges}
+	if c.Health != nil {
+		in.Health = c.Health()
+	}
+	raw, err := json.MarshalIndent(in, "", " ")
+	if err != nil {
+		raw = []byte("{}") // unreachable: plain values always encode
+	}
+	return "Process alerts.\n\n```json\n" + string(raw) + "\n```"
+}
+
+// recent gives the alerts that may belong together: those that last, and those of the last half hour.
+func (c *Coordinator) recent(ctx context.Context) ([]beamlens.Alert, error) {
+	open, err := c.Store.Alerts(ctx, beamlens.AlertFilter{Target: c.Target, Open: true})
+	if err != nil {
+		return nil, err
+	}
+	late, err := c.Store.Alerts(ctx, beamlens.AlertFilter{Target: c.Target, Since: time.Now().Add(-window)})
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range late {
+		if !slices.ContainsFunc(open, func(b beamlens.Alert) bool { return a.ID == b.ID }) {
+			open = append(open, a)
+		}
+	}
+	slices.SortFunc(open, func(a, b beamlens.Alert) int { return b.DetectedAt.Compare(a.DetectedAt) })
+	return open, nil
+}
+
+// Ask answers a question on demand.
+func (c *Coordinator) Ask(ctx context.Context, question string) (string, error) {
+	outcome, err := c.run(ctx, "asked", question)
+	if err != nil {
+		return "", err
+	}
+	if !outcome.Ended {
+		return "", errors.New("coordinator: the run did not end: " + outcome.Reason)
+	}
+	if d, ok := outcome.Content.(finished); ok {
+		return d.Answer, nil
+	}
+	return "", nil
+}
+
+func (c *Coordinator) event(name, trace string, fields map[string]any) {
+	s := c.Status()
+	all := map[string]any{"running": s.Running, "alert_count": s.AlertCount}
+	for k, v := range fields {
+		all[k] = v
+	}
+	c.OnEvent(beamlens.Event{Name: name, At: time.Now().UTC(), Target: c.Target, Subject: "coordinator", TraceID: trace, Fields: all})
+}

@@ -1,0 +1,29 @@
+package coordinator
+
+import (
+	"context"
+
+	"github.com/beamlens/beamlens-go/agent"
+)
+
+// run is one pass over the alerts.
+type run struct {
+	*Coordinator
+	trace string
+}
+
+func (r *run) tools() []agent.Tool {
+	return []agent.Tool{r.getAlerts(), r.updateStatuses(), r.produceInsight(), r.invokeOperators(), r.think(), r.wait(), r.done()}
+}
+
+type thinkInput struct {
+	Thought string `json:"thought"`
+}
+
+func (r *run) think() agent.Tool {
+	return agent.NewTool("think", "Think", "Records a thought, and nothing else.",
+		func(_ context.Context, in thinkInput) (agent.Result, error) {
+			r.event("coordinator.think", r.trace, map[string]any{"thought": in.Thought})
+			return agent.Result{Content: map[string]any{"thought": in.Thought, "recorded": true}}, nil
+		})
+}

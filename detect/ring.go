@@ -1,0 +1,72 @@
+package detect
+
+import "time"
+
+// ringSize samples are kept in full: two minutes at one a second. Windows of rules fit into it.
+const ringSize = 128
+
+// ring holds the newest samples.
+type ring struct {
+	at   [ringSize]int64 // Unix nanoseconds
+	x    [ringSize]float64
+	n    int // how many are valid
+	next int
+}
+
+func (r *ring) push(at int64, x float64) {
+	r.at[r.next], r.x[r.next] = at, x
+	r.next = (r.next + 1) % ringSize
+	r.n = min(r.n+1, ringSize)
+}
+
+// back returns the i-th sample before the newest; 0 is the newest.
+func (r *ring) back(i int) (int64, float64) {
+	j := (r.next - 1 - i + 2*ringSize) % ringSize
+	return r.at[j], r.x[j]
+}
+
+func (r *ring) reset() { r.n, r.next = 0, 0 }
+
+// lowest returns the smallest value among the samples not older than over, and how far back the oldest of them is.
+func (r *ring) lowest(over time.Duration) (low float64, span time.Duration) {
+	newest, low := r.back(0)
+	for i := range r.n {
+		at, x := r.back(i)
+		age := time.Duration(newest - at)
+		if age > over {
+			break
+		}
+		low, span = min(low, x), age
+	}
+	return low, span
+}
+
+// onset walks back from the newest sample to where the present departure from ordinary began: the last sample that is still
+// nearer to ordinary than a tenth of the way. Its uncertainty is the distance of the samples there, or, when even the
+// oldest sample is departed, the whole ring.
+func (r *ring) onset(ordinary float64) (time.Time, time.Duration) {
+	newest, x := r.back(0)
+	edge := ordinary + (x-ordinary)/10
+	departed := newest
+	for i := 1; i < r.n; i++ {
+		at, v := r.back(i)
+		if (x >= ordinary && v <= edge) || (x < ordinary && v >= edge) {
+			mid := at + (departed-at)/2
+			return time.Unix(0, mid), max(time.Duration(departed-at)/2, time.Second/2)
+		}
+		departed = at
+	}
+	return time.Unix(0, departed), max(time.Duration(newest-departed), time.Second)
+}
+
+// slope is the change per second between the sample nearest to span ago and the newest.
+func (r *ring) slope(span time.Duration) float64 {
+	newest, x := r.back(0)
+	for i := 1; i < r.n; i++ {
+		at, v := r.back(i)
+		if d := time.Duration(newest - at); d >= span || i == r.n-1 {
+			return (x - v) / d.Seconds()
+		}
+	}
+	return 0
+}

@@ -1,0 +1,64 @@
+package detect
+
+import "math"
+
+// The constants of the tail, from the simulation described in the package comment.
+const (
+	tailQuantile = 0.98
+	tailAlpha    = 0.002 // memory of the excess moments: about 500 excesses
+	tailWinsor   = 8     // an excess counts as at most so many mean excesses: an incident must not become ordinary
+	gammaMin     = 0.1   // never believe a light tail; this is what keeps false alarms down
+	gammaMax     = 0.5
+	tailMin      = 120 // samples before it says anything
+	neverMoved   = 7
+)
+
+// tail models how far a residual usually goes: the excesses over its 98 % quantile follow a generalized Pareto distribution.
+type tail struct {
+	u     float64 // the quantile
+	m, m2 float64 // first and second moment of the excesses
+	n     int
+}
+
+// evidence returns −log10 of the probability of a residual as large as z, under the model, before learning from it.
+func (t *tail) evidence(z float64) float64 {
+	if t.n < tailMin || z <= t.u {
+		return 0
+	}
+	if t.m <= 0 {
+		return neverMoved // a metric that has never moved has no tail to compare with
+	}
+	v := t.m2 - t.m*t.m
+	gamma := gammaMax
+	if v > 0 {
+		gamma = 0.5 * (1 - t.m*t.m/v)
+	}
+	gamma = min(max(gamma, gammaMin), gammaMax)
+	sigma := t.m * (1 - gamma)
+	return math.Log10(1+gamma*(z-t.u)/sigma)/gamma - math.Log10(1-tailQuantile)
+}
+
+func (t *tail) learn(z float64) {
+	t.n++
+	// Robbins–Monro: the step shrinks to a floor so that the estimate follows slow drift.
+	step := max(1/float64(t.n), 0.0005) * max(t.u, 1)
+	if z > t.u {
+		t.u += step * tailQuantile
+		y := z - t.u
+		if y <= 0 {
+			return
+		}
+		if t.m > 0 {
+			y = min(y, tailWinsor*t.m)
+		}
+		alpha := max(tailAlpha, 1/float64(t.n))
+		if t.m == 0 {
+			t.m, t.m2 = y, 2*y*y
+			return
+		}
+		t.m += alpha * (y - t.m)
+		t.m2 += alpha * (y*y - t.m2)
+		return
+	}
+	t.u = max(0, t.u-step*(1-tailQuantile))
+}

@@ -1,0 +1,8 @@
+module github.com/beamlens/beamlens-go
+
+go 1.26
+
+require (
+	github.com/thejerf/suture/v4 v4.0.6 // indirect
+	github.com/yuin/gopher-lua v1.1.2 // indirect
+)

@@ -1,0 +1,145 @@
+// Package llm is the one view that BeamLens has of language models: a [Model] answers a [Request] with a [Response].
+//
+// A Model makes one turn. It never loops and never runs a tool. Whatever is specific to a vendor stays in the package of
+// its wire; what wraps models (retries, budgets, fallbacks) is a Model itself. The deterministic analyst is one too.
+package llm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Model answers one request. It is safe for concurrent use and ends when ctx does.
+type Model interface {
+	Turn(ctx context.Context, req *Request) (*Response, error)
+}
+
+// Func is a function as a Model.
+type Func func(ctx context.Context, req *Request) (*Response, error)
+
+// Turn calls the function.
+func (f Func) Turn(ctx context.Context, req *Request) (*Response, error) { return f(ctx, req) }
+
+// Request is all that a model gets to see.
+type Request struct {
+	System    string
+	Messages  []Message
+	Tools     []Tool // in a stable order: they are part of what providers cache
+	MaxTokens int    // of the answer; 0: the model's own
+}
+
+// Role says whose message it is.
+type Role string
+
+// The roles. Tool results are messages of the user.
+const (
+	User      Role = "user"
+	Assistant Role = "assistant"
+)
+
+// Message is one message: text, calls of tools, or results of them.
+type Message struct {
+	Role    Role         `json:"role"`
+	Text    string       `json:"text,omitempty"`
+	Calls   []ToolCall   `json:"calls,omitempty"`
+	Results []ToolResult `json:"results,omitempty"`
+	Native  *Native      `json:"native,omitempty"`
+}
+
+// Native is a turn as the wire gave it. It is replayed byte for byte to the same wire and model, and left out for others.
+type Native struct {
+	Wire  string          `json:"wire"`
+	Model string          `json:"model"`
+	Turn  json.RawMessage `json:"turn"`
+}
+
+// Tool is what a model may call.
+type Tool struct {
+	Name   string
+	Doc    string
+	Schema json.RawMessage // JSON Schema of the arguments, an object
+}
+
+// ToolCall is a model's wish to call a tool. Args is what it gave, which need not be valid.
+type ToolCall struct {
+	ID   string          `json:"id"`
+	Name string          `json:"name"`
+	Args json.RawMessage `json:"args"`
+}
+
+// ToolResult answers a call.
+type ToolResult struct {
+	CallID  string `json:"call_id"`
+	Name    string `json:"name"`
+	Content string `json:"content"` // JSON
+	Failed  bool   `json:"failed,omitempty"`
+}
+
+// StopReason is why a model stopped.
+type StopReason string
+
+// The reasons.
+const (
+	StopTool    StopReason = "tool"
+	StopEnd     StopReason = "end"
+	StopLength  StopReason = "length"
+	StopRefusal StopReason = "refusal"
+	StopOther   StopReason = "other"
+)
+
+// Response is one answer.
+type Response struct {
+	Model   string
+	Message Message // of the assistant
+	Stop    StopReason
+	Usage   Usage
+}
+
+// Usage counts tokens the same way for all providers: Input includes what was cached, CacheRead and CacheWrite are parts of
+// it, Reasoning is a part of Output.
+type Usage struct {
+	Input, Output         int64
+	CacheRead, CacheWrite int64
+	Reasoning             int64
+	Known                 bool
+}
+
+// ErrorKind is what kind of failure a turn met.
+type ErrorKind string
+
+// The kinds.
+const (
+	ErrAuth        ErrorKind = "auth"
+	ErrQuota       ErrorKind = "quota"
+	ErrRateLimited ErrorKind = "rate_limited"
+	ErrOverloaded  ErrorKind = "overloaded"
+	ErrServer      ErrorKind = "server"
+	ErrTimeout     ErrorKind = "timeout"
+	ErrNetwork     ErrorKind = "network"
+	ErrTooLong     ErrorKind = "context_too_long"
+	ErrBadRequest  ErrorKind = "bad_request"
+	ErrBadAnswer   ErrorKind = "bad_answer"
+)
+
+// Error is a failed turn. It never holds headers, bodies or keys.
+type Error struct {
+	Kind       ErrorKind
+	Msg        string
+	RetryAfter time.Duration
+	Err        error
+}
+
+func (e *Error) Error() string {
+	s := string(e.Kind)
+	if e.Msg != "" {
+		s += ": " + e.Msg
+	}
+	if e.Err != nil {
+		s += fmt.Sprintf(": %v", e.Err)
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Err }

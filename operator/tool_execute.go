@@ -1,0 +1,41 @@
+package operator
+
+import (
+	"context"
+
+	"github.com/beamlens/beamlens-go/agent"
+	"github.com/beamlens/beamlens-go/sandbox"
+)
+
+type executeInput struct {
+	Code string `json:"code" doc:"a Lua program that returns what you want to see"`
+}
+
+type executed struct {
+	Result  any    `json:"result"`
+	Printed string `json:"printed,omitempty"`
+	Note    string `json:"note,omitempty"`
+}
+
+func (r *run) execute() agent.Tool {
+	return agent.NewTool("execute", "Run Lua", "Runs a Lua program. It can call the callbacks of your skill and nothing else.",
+		func(ctx context.Context, in executeInput) (agent.Result, error) {
+			functions := map[string]sandbox.Function{}
+			for name, fn := range r.functions() {
+				functions[name] = fn
+			}
+			r.event("operator.execute_start", r.trace, map[string]any{"code": in.Code})
+			res, err := sandbox.Run(ctx, in.Code, functions, sandbox.Limits{})
+			if err != nil {
+				r.event("operator.execute_error", r.trace, map[string]any{"reason": err.Error()})
+				return agent.Result{}, err
+			}
+			out := executed{Result: res.Value, Printed: res.Printed}
+			if !res.Returned {
+				out.Note = "the program returned nothing; end it with return and what you want to see"
+			}
+			r.saw(out.Printed)
+			r.event("operator.execute_complete", r.trace, map[string]any{"result": res.Value, "callbacks": res.Callbacks, "duration": res.Took})
+			return agent.Result{Content: out}, nil
+		})
+}

@@ -1,0 +1,218 @@
+package skill
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	beamlens "github.com/beamlens/beamlens-go"
+)
+
+// Skill is one field of observation. A nil function means that the skill does not have it.
+type Skill struct {
+	ID      string // "beam"; callbacks are prefixed with it
+	Title   string
+	Summary string // one line, for the coordinator and for lists
+	Prompt  string // who the operator is and what is worth watching, as Markdown
+
+	// Snapshot takes one reading. It must be fast and its values JSON-safe.
+	Snapshot func(ctx context.Context) (map[string]any, error)
+
+	Callbacks []Callback
+	Metrics   []Metric
+	Rules     []Rule
+	Edges     []beamlens.Edge
+	Playbooks []Playbook
+
+	// Serve collects in the background until ctx ends: windows and rates are kept here, never measured by sleeping in a callback.
+	Serve func(ctx context.Context) error
+}
+
+// Callback is a read-only function that a Lua program may call.
+type Callback struct {
+	Name    string // "beam_top_processes"
+	Doc     string // what it gives, one or two sentences
+	Params  []Param
+	Returns string // the shape of the result, "{total_processes, processes: [{pid, name, …}]}"
+	Example string // a call that works: "beam_top_processes(5, \"memory\")"
+	Timeout time.Duration
+
+	// Call runs it. Arguments and result are JSON-safe values as the sandbox knows them: nil, bool, int64, float64, string,
+	// []any and map[string]any.
+	Call func(ctx context.Context, args []any) (any, error)
+}
+
+// Param is one positional argument of a callback.
+type Param struct {
+	Name     string
+	Type     string // "integer", "number", "string", "boolean"
+	Doc      string
+	Default  any // nil: required, unless Optional
+	Optional bool
+	Enum     []string
+	Min, Max *float64
+}
+
+// The kinds of a metric.
+const (
+	Gauge   = "gauge"
+	Counter = "counter" // only grows; it is watched as a rate per second
+	Ratio   = "ratio"   // bounded: 0 to 1, or 0 to 100
+)
+
+// Metric declares that a field of the snapshot is a series.
+type Metric struct {
+	Name  string
+	Unit  string // "MB", "messages", "%"
+	Kind  string
+	Limit float64 // a hard limit, 0 if there is none: how long until it is reached is then watched
+	Doc   string
+	// Quiet metrics are recorded and shown, and rules on them hold, but their ordinary movement is never a finding by itself.
+	Quiet bool
+}
+
+// Rule is a threshold that is known beforehand and holds from the first second.
+type Rule struct {
+	Metric   string
+	Above    float64       // fires at values over this …
+	Growth   *Growth       // … or, when given, at this growth instead
+	For      time.Duration // it must hold so long; 0: three samples in a row
+	Severity beamlens.Severity
+	Doc      string // why this number
+}
+
+// Growth is a change within a window: the value is at least Factor times and Min more than the lowest within Over, and
+// still at its highest.
+type Growth struct {
+	Factor float64
+	Min    float64
+	Over   time.Duration
+}
+
+// String gives the rule in words.
+func (r Rule) String() string {
+	if g := r.Growth; g != nil {
+		return fmt.Sprintf("%s grew by more than %g and to %g times its value within %s", r.Metric, g.Min, g.Factor, g.Over)
+	}
+	return fmt.Sprintf("%s > %g", r.Metric, r.Above)
+}
+
+// Playbook is a known investigation: when one of these metrics departs, run this program, and conclude as it says.
+//
+// The program finds its finding in the local variable "finding" (fields metric, kind, value, ordinary, rate, unit), and
+// returns a table with the arguments of fire_alert: type, severity, summary, context, observation, hypothesis, culprit
+// {kind, id, name, facts}; or {nothing = true, reason = "…"} when there is nothing to claim.
+type Playbook struct {
+	ID      string
+	Metrics []string
+	Doc     string // what it looks for
+	Lua     string
+}
+
+// Match gives the playbooks for a metric.
+func (s *Skill) Match(metric string) []Playbook {
+	var found []Playbook
+	for _, p := range s.Playbooks {
+		for _, m := range p.Metrics {
+			if m == metric {
+				found = append(found, p)
+			}
+		}
+	}
+	return found
+}
+
+var nameRE = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// Check says what is wrong with a skill's declarations: names that do not fit, metrics that rules, edges or playbooks name
+// and nobody declares, callbacks without an example. [engine.New] refuses a skill that does not pass.
+func (s *Skill) Check() error {
+	if !nameRE.MatchString(s.ID) {
+		return fmt.Errorf("skill %q: the id must be lower-case letters, digits and underscores", s.ID)
+	}
+	if s.Snapshot == nil {
+		return fmt.Errorf("skill %s: Snapshot is missing", s.ID)
+	}
+	metrics := map[string]bool{}
+	for _, m := range s.Metrics {
+		if metrics[m.Name] {
+			return fmt.Errorf("skill %s: metric %s is declared twice", s.ID, m.Name)
+		}
+		metrics[m.Name] = true
+		switch m.Kind {
+		case Gauge, Counter, Ratio:
+		default:
+			return fmt.Errorf("skill %s: metric %s has kind %q; it must be gauge, counter or ratio", s.ID, m.Name, m.Kind)
+		}
+	}
+	for _, r := range s.Rules {
+		if !metrics[r.Metric] {
+			return fmt.Errorf("skill %s: rule %q names a metric that is not declared", s.ID, r)
+		}
+	}
+	for _, e := range s.Edges {
+		for _, end := range []string{e.From, e.To} {
+			if !strings.Contains(end, ".") {
+				return fmt.Errorf("skill %s: edge end %q must be skill.metric", s.ID, end)
+			}
+			if m, own := strings.CutPrefix(end, s.ID+"."); own && !metrics[m] {
+				return fmt.Errorf("skill %s: edge end %q names a metric that is not declared", s.ID, end)
+			}
+		}
+	}
+	for _, p := range s.Playbooks {
+		for _, m := range p.Metrics {
+			if !metrics[m] {
+				return fmt.Errorf("skill %s: playbook %s names metric %s, which is not declared", s.ID, p.ID, m)
+			}
+		}
+	}
+	for _, c := range s.Callbacks {
+		if !strings.HasPrefix(c.Name, s.ID+"_") || !nameRE.MatchString(c.Name) {
+			return fmt.Errorf("skill %s: callback %q must be named %s_…", s.ID, c.Name, s.ID)
+		}
+		if c.Call == nil || c.Doc == "" || c.Example == "" {
+			return fmt.Errorf("skill %s: callback %s needs Call, Doc and Example", s.ID, c.Name)
+		}
+	}
+	return nil
+}
+
+// Docs describes the callbacks for a model, as Markdown.
+func (s *Skill) Docs() string {
+	var b strings.Builder
+	for _, c := range s.Callbacks {
+		fmt.Fprintf(&b, "- `%s` → %s\n  %s", c.Signature(), c.Returns, c.Doc)
+		for _, p := range c.Params {
+			if p.Doc != "" {
+				fmt.Fprintf(&b, " %s: %s.", p.Name, strings.TrimSuffix(p.Doc, "."))
+			}
+		}
+		fmt.Fprintf(&b, " Example: `%s`\n", c.Example)
+	}
+	return b.String()
+}
+
+// Signature gives "beam_top_processes(limit = 10, sort_by = \"memory\" | \"message_queue\")".
+func (c Callback) Signature() string {
+	params := make([]string, len(c.Params))
+	for i, p := range c.Params {
+		text := p.Name
+		switch {
+		case len(p.Enum) > 0:
+			quoted := make([]string, len(p.Enum))
+			for j, e := range p.Enum {
+				quoted[j] = fmt.Sprintf("%q", e)
+			}
+			text += " = " + strings.Join(quoted, " | ")
+		case p.Default != nil:
+			text += fmt.Sprintf(" = %v", p.Default)
+		case p.Optional:
+			text += "?"
+		}
+		params[i] = text
+	}
+	return c.Name + "(" + strings.Join(params, ", ") + ")"
+}

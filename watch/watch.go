@@ -1,0 +1,246 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	beamlens "github.com/beamlens/beamlens-go"
+	"github.com/beamlens/beamlens-go/detect"
+	"github.com/beamlens/beamlens-go/skill"
+)
+
+// Options of a [Watch]. Nil and zero values mean the defaults.
+type Options struct {
+	Interval time.Duration // between two samples; default 1 s
+	Timeout  time.Duration // of one snapshot; default 5 s
+
+	// OnFinding is told each finding that opens or clears, and the snapshot it was found in.
+	OnFinding func(beamlens.Finding, beamlens.Snapshot)
+	OnEvent   func(beamlens.Event)
+}
+
+// Watch samples one skill of one target.
+type Watch struct {
+	target    beamlens.Target
+	skill     *skill.Skill
+	options   Options
+	detectors map[string]*detect.Detector
+	rules     map[string][]skill.Rule
+
+	mu      sync.Mutex // guards what follows
+	open    map[string]beamlens.Finding
+	series  series
+	latest  beamlens.Snapshot
+	failure error
+	samples int
+}
+
+// New returns a watch over the skill.
+func New(target beamlens.Target, s *skill.Skill, o *Options) *Watch {
+	w := &Watch{
+		target: target, skill: s,
+		detectors: map[string]*detect.Detector{},
+		rules:     map[string][]skill.Rule{},
+		open:      map[string]beamlens.Finding{},
+	}
+	if o != nil {
+		w.options = *o
+	}
+	if w.options.Interval <= 0 {
+		w.options.Interval = time.Second
+	}
+	if w.options.Timeout <= 0 {
+		w.options.Timeout = 5 * time.Second
+	}
+	if w.options.OnFinding == nil {
+		w.options.OnFinding = func(beamlens.Finding, beamlens.Snapshot) {}
+	}
+	if w.options.OnEvent == nil {
+		w.options.OnEvent = func(beamlens.Event) {}
+	}
+	for _, r := range s.Rules {
+		w.rules[r.Metric] = append(w.rules[r.Metric], r)
+	}
+	for _, m := range s.Metrics {
+		w.detectors[m.Name] = detect.New(metric(m, w.rules[m.Name]))
+	}
+	w.series.init(s.Metrics)
+	return w
+}
+
+func metric(m skill.Metric, rules []skill.Rule) detect.Metric {
+	out := detect.Metric{Counter: m.Kind == skill.Counter, Limit: m.Limit, Quiet: m.Quiet}
+	for _, r := range rules {
+		dr := detect.Rule{Above: r.Above, For: r.For, Severity: string(r.Severity), Text: r.String()}
+		if r.Growth != nil {
+			dr.Factor, dr.Min, dr.Over = r.Growth.Factor, r.Growth.Min, r.Growth.Over
+		}
+		out.Rules = append(out.Rules, dr)
+	}
+	return out
+}
+
+// Serve samples until ctx ends.
+func (w *Watch) Serve(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		}
+		began := time.Now()
+		w.sample(ctx)
+		took := time.Since(began)
+		// A little jitter keeps several watches, and a periodic job on the target, from marching in step.
+		pause := w.options.Interval - took + time.Duration((rand.Float64()-0.5)*0.05*float64(w.options.Interval))
+		timer.Reset(max(pause, 4*took, 10*time.Millisecond))
+	}
+}
+
+func (w *Watch) sample(ctx context.Context) {
+	sctx, cancel := context.WithTimeout(ctx, w.options.Timeout)
+	defer cancel()
+	data, err := w.snapshot(sctx)
+	if ctx.Err() != nil {
+		return
+	}
+	w.mu.Lock()
+	failed := w.failure
+	w.failure = err
+	w.mu.Unlock()
+	if err != nil {
+		if failed == nil {
+			w.event("watch.snapshot_failed", map[string]any{"skill": w.skill.ID, "reason": err.Error()})
+		}
+		return
+	}
+	if failed != nil {
+		w.event("watch.snapshot_recovered", map[string]any{"skill": w.skill.ID})
+	}
+	snapshot := beamlens.Snapshot{ID: beamlens.NewID(), Skill: w.skill.ID, Target: w.target, CapturedAt: time.Now().UTC(), Data: data}
+	for _, f := range w.feed(snapshot) {
+		name := beamlens.EventFindingOpened
+		if f.Cleared() {
+			name = beamlens.EventFindingCleared
+		}
+		w.options.OnEvent(beamlens.Event{Name: name, At: f.At, Target: w.target, Subject: w.skill.ID, Finding: &f})
+		w.options.OnFinding(f, snapshot)
+	}
+}
+
+// snapshot calls the skill; a panic in it is an error of that snapshot.
+func (w *Watch) snapshot(ctx context.Context) (data map[string]any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("snapshot of %s panicked: %v", w.skill.ID, p)
+		}
+	}()
+	return w.skill.Snapshot(ctx)
+}
+
+// feed gives one snapshot to the detectors and returns the findings that opened or cleared.
+func (w *Watch) feed(s beamlens.Snapshot) []beamlens.Finding {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.latest = s
+	w.samples++
+	w.series.push(s)
+	var told []beamlens.Finding
+	for _, m := range w.skill.Metrics {
+		x, ok := s.Number(m.Name)
+		if !ok {
+			continue
+		}
+		for _, c := range w.detectors[m.Name].Step(s.CapturedAt, x) {
+			told = append(told, w.finding(m, c, s.CapturedAt))
+		}
+		w.follow(m, x)
+	}
+	return told
+}
+
+// finding turns a detector's change into the vocabulary's word, and keeps the list of open ones.
+func (w *Watch) finding(m skill.Metric, c detect.Change, at time.Time) beamlens.Finding {
+	key := fmt.Sprintf("%s/%s/%d", m.Name, c.Kind, c.Rule)
+	f, known := w.open[key]
+	if !known {
+		f = beamlens.Finding{ID: beamlens.NewID(), Onset: c.Onset.UTC(), Uncertainty: c.Uncertainty}
+	}
+	f.Target, f.Skill, f.Metric, f.Unit, f.Kind = w.target, w.skill.ID, m.Name, m.Unit, string(c.Kind)
+	f.Value, f.Limit, f.Rate, f.Score, f.At = c.Value, c.Limit, c.Rate, c.Score, at
+	f.Tier = beamlens.TierNotable
+	if c.Alert {
+		f.Tier = beamlens.TierAlert
+	}
+	if c.Kind == detect.KindRule || c.Kind == detect.KindGrowth {
+		r := w.rules[m.Name][c.Rule]
+		f.Rule, f.Severity = r.String(), string(r.Severity)
+	}
+	if c.Cleared {
+		f.ClearedAt = &at
+		delete(w.open, key)
+		return f
+	}
+	f.Ordinary = c.Ordinary
+	w.open[key] = f
+	return f
+}
+
+// follow keeps value and rate of the open findings of a metric current.
+func (w *Watch) follow(m skill.Metric, x float64) {
+	for key, f := range w.open {
+		if f.Metric == m.Name {
+			f.Value, f.Rate = x, w.detectors[m.Name].Rate()
+			w.open[key] = f
+		}
+	}
+}
+
+// Open returns the findings that last, those with the earliest onset first.
+func (w *Watch) Open() []beamlens.Finding {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	open := make([]beamlens.Finding, 0, len(w.open))
+	for _, f := range w.open {
+		open = append(open, f)
+	}
+	slices.SortFunc(open, func(a, b beamlens.Finding) int {
+		if c := a.Onset.Compare(b.Onset); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Metric+a.Kind, b.Metric+b.Kind)
+	})
+	return open
+}
+
+// Samples is how many snapshots have been read.
+func (w *Watch) Samples() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.samples
+}
+
+// Latest returns the newest snapshot, and the error of the last attempt if it failed.
+func (w *Watch) Latest() (beamlens.Snapshot, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.latest, w.failure
+}
+
+// Series returns the samples of a metric that are kept, oldest first.
+func (w *Watch) Series(metric string) []Sample {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.series.of(metric)
+}
+
+func (w *Watch) event(name string, fields map[string]any) {
+	w.options.OnEvent(beamlens.Event{Name: name, At: time.Now().UTC(), Target: w.target, Subject: w.skill.ID, Fields: fields})
+}
