@@ -86,12 +86,13 @@ func (d *conn) spawned(ref, result etf.Term) {
 		c.pid, c.started = pid, true
 		d.pids[pid] = c
 	}
+	abandoned := c != nil && c.abandoned
 	d.mu.Unlock()
 	switch {
 	case c == nil:
 	case !isPid:
 		c.answer <- reply{err: errors.New("the node starts no process: " + etf.Format(result))}
-	case c.abandoned:
+	case abandoned:
 		d.kill(pid)
 	}
 }
@@ -121,14 +122,14 @@ func (d *conn) forget(c *call) {
 // abandon kills the process of a call that nobody waits for any more; if it is not known yet, as soon as it is.
 func (d *conn) abandon(c *call) {
 	d.mu.Lock()
-	started := c.started
+	started, pid := c.started, c.pid
 	c.abandoned = true
 	if started {
-		delete(d.pids, c.pid)
+		delete(d.pids, pid)
 	}
 	d.mu.Unlock()
 	if started {
-		d.kill(c.pid)
+		d.kill(pid)
 	}
 }
 

@@ -1,0 +1,190 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/beamlens/beamlens-go/erlang"
+	"github.com/beamlens/beamlens-go/erlang/etf"
+)
+
+// ErrNotConnected means that there is no link to the node at the moment.
+var ErrNotConnected = errors.New("not connected")
+
+// State is how the link is.
+type State struct {
+	Up      bool
+	Err     error          // why it is down
+	Hello   map[string]any // what the node said of itself, when up
+	Attempt int            // how often it has been dialled since it was up
+	Retry   time.Duration  // until the next attempt
+}
+
+// Options of a probe. Nil and zero values mean the defaults.
+type Options struct {
+	Plain   bool        // load nothing into the VM
+	OnState func(State) // is told when the link comes, goes, and each time it cannot be made
+
+	MinBackoff, MaxBackoff time.Duration // between attempts; default 1 s and 30 s
+}
+
+// Probe keeps a link to one node. It is safe for concurrent use.
+type Probe struct {
+	node    string
+	dial    func(context.Context) (erlang.Conn, error)
+	options Options
+
+	mu    sync.Mutex // guards what follows
+	conn  erlang.Conn
+	since time.Time // when the link went down
+	why   error
+}
+
+// New returns a probe of the node; Serve makes the link, with dial.
+func New(node string, dial func(context.Context) (erlang.Conn, error), o *Options) *Probe {
+	p := &Probe{node: node, dial: dial, since: time.Now(), why: errors.New("not dialled yet")}
+	if o != nil {
+		p.options = *o
+	}
+	if p.options.OnState == nil {
+		p.options.OnState = func(State) {}
+	}
+	if p.options.MinBackoff <= 0 {
+		p.options.MinBackoff = time.Second
+	}
+	if p.options.MaxBackoff <= 0 {
+		p.options.MaxBackoff = 30 * time.Second
+	}
+	return p
+}
+
+// leaveTime bounds the farewell to a node that may hang.
+const leaveTime = 2 * time.Second
+
+// Serve keeps the link until ctx ends, and then leaves nothing behind.
+func (p *Probe) Serve(ctx context.Context) error {
+	attempt := 0
+	for {
+		conn, hello, err := p.connect(ctx)
+		if err == nil {
+			attempt = 0
+			p.set(conn, nil)
+			p.options.OnState(State{Up: true, Hello: hello})
+			err = conn.Wait(ctx)
+			if ctx.Err() != nil {
+				p.set(nil, ctx.Err())
+				p.leave(conn)
+				return ctx.Err()
+			}
+			conn.Close()
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		attempt++
+		retry := p.backoff(attempt, err)
+		p.set(nil, err)
+		p.options.OnState(State{Err: err, Attempt: attempt, Retry: retry})
+		t := time.NewTimer(retry)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+// slowRetry is for a wrong cookie: each attempt writes an error into the node's log.
+const slowRetry = 15 * time.Second
+
+func (p *Probe) backoff(attempt int, err error) time.Duration {
+	d := p.options.MinBackoff << min(attempt-1, 10)
+	if errors.Is(err, erlang.ErrCookie) || errors.Is(err, erlang.ErrNotAllowed) {
+		d = max(d, slowRetry)
+	}
+	d = min(d, p.options.MaxBackoff)
+	return d - time.Duration(rand.Float64()*0.2*float64(d))
+}
+
+func (p *Probe) set(c erlang.Conn, why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conn != nil && c == nil {
+		p.since = time.Now()
+	}
+	p.conn, p.why = c, why
+}
+
+func (p *Probe) connect(ctx context.Context) (erlang.Conn, map[string]any, error) {
+	conn, err := p.dial(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	hello, err := p.attach(ctx, conn)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, hello, nil
+}
+
+// attach makes the node ready to be asked, and returns what it says of itself.
+func (p *Probe) attach(ctx context.Context, conn erlang.Conn) (map[string]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if p.options.Plain {
+		t, err := plainSystem(ctx, conn, nil)
+		if err != nil {
+			return nil, err
+		}
+		return toMap(t), nil
+	}
+	return load(ctx, conn)
+}
+
+func toMap(t etf.Term) map[string]any {
+	m, _ := etf.Plain(t).(map[string]any)
+	return m
+}
+
+func (p *Probe) leave(conn erlang.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	if !p.options.Plain {
+		// If it fails, the node sees us go and does the same.
+		_, _ = conn.Call(ctx, module, etf.A("detach"), conn.Peer().NameAtom)
+	}
+	conn.Close()
+}
+
+// Call calls a function of the probe. While there is no link it fails at once.
+func (p *Probe) Call(ctx context.Context, function etf.Atom, args ...etf.Term) (etf.Term, error) {
+	p.mu.Lock()
+	conn, since, why := p.conn, p.since, p.why
+	p.mu.Unlock()
+	if conn == nil {
+		return nil, fmt.Errorf("%w to %s since %s: %w", ErrNotConnected, p.node, since.Format(time.TimeOnly), why)
+	}
+	if p.options.Plain {
+		f, ok := plain[function.String()]
+		if !ok {
+			return nil, &MissingError{function.String()}
+		}
+		return f(ctx, conn, args)
+	}
+	t, err := conn.Call(ctx, module, function, args...)
+	var remote *erlang.RemoteError
+	if errors.As(err, &remote) && remote.Undef() {
+		// Somebody removed the module: another engine that left, or a person. It is loaded again, once.
+		if _, e := load(ctx, conn); e != nil {
+			return nil, errors.Join(err, e)
+		}
+		return conn.Call(ctx, module, function, args...)
+	}
+	return t, err
+}
