@@ -1,8 +1,8 @@
 module github.com/beamlens/beamlens-go
 
-go 1.26
+go 1.26.0
 
 require (
-	github.com/thejerf/suture/v4 v4.0.6 // indirect
-	github.com/yuin/gopher-lua v1.1.2 // indirect
+	github.com/thejerf/suture/v4 v4.0.6
+	github.com/yuin/gopher-lua v1.1.2
 )

@@ -1,30 +1,55 @@
 package etf
 
 import (
+	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"math/big"
+	"sync"
 )
-
-// ErrEncode means that a value is no term.
-var ErrEncode = errors.New("etf: cannot encode")
 
 // maxEncodeDepth keeps a value that contains itself from being encoded for ever.
 const maxEncodeDepth = 10_000
 
-// Encode returns the term in the external format, with its version byte, as term_to_binary gives it.
-func Encode(t Term) ([]byte, error) { return Append(make([]byte, 0, 64), t) }
+// scratch has buffers to encode into, so that the result has its right size at once.
+var scratch = sync.Pool{New: func() any { return new(make([]byte, 0, 4096)) }}
 
-// Append appends the term with its version byte.
-func Append(dst []byte, t Term) ([]byte, error) { return AppendBare(append(dst, tagVersion), t) }
+// maxScratch is what a buffer may have grown to and still be kept.
+const maxScratch = 1 << 20
+
+// Encode returns the term in the external format, with its version byte, as term_to_binary gives it.
+func Encode(t Term) ([]byte, error) {
+	p := scratch.Get().(*[]byte)
+	b, err := Append((*p)[:0], t)
+	var out []byte
+	if err == nil {
+		out = bytes.Clone(b)
+	}
+	if cap(b) <= maxScratch {
+		*p = b[:0]
+		scratch.Put(p)
+	}
+	return out, err
+}
+
+// Append appends the term with its version byte. After an error it returns dst as it was.
+func Append(dst []byte, t Term) ([]byte, error) {
+	b, err := AppendBare(append(dst, tagVersion), t)
+	if err != nil {
+		return dst, err
+	}
+	return b, nil
+}
 
 // AppendBare appends the term without a version byte.
 func AppendBare(dst []byte, t Term) ([]byte, error) {
 	e := encoder{b: dst}
 	e.term(t, 0)
-	return e.b, e.err
+	if e.err != nil {
+		return dst, e.err
+	}
+	return e.b, nil
 }
 
 // encoder keeps the first error; what comes after it is of no meaning.
@@ -62,11 +87,7 @@ func (e *encoder) term(t Term, depth int) {
 	case Atom:
 		e.atom(t)
 	case bool:
-		if t {
-			e.atom(Atom{"true"})
-		} else {
-			e.atom(Atom{"false"})
-		}
+		e.atom(boolAtom(t))
 	case int64:
 		e.int(t)
 	case int:
@@ -121,7 +142,7 @@ func (e *encoder) identifier(t Term) {
 		e.u64(t.ID)
 		e.u32(t.Creation)
 	case Ref:
-		if t.N > 5 {
+		if t.N == 0 || int(t.N) > len(t.Words) {
 			e.fail("a reference of %d words", t.N)
 			return
 		}
@@ -133,12 +154,18 @@ func (e *encoder) identifier(t Term) {
 			e.u32(w)
 		}
 	case Fun:
+		if t.raw == "" {
+			e.fail("a fun that came from no node")
+		}
 		e.b = append(e.b, t.raw...)
 	case Export:
 		e.tag(tagExport)
 		e.atom(t.Module)
 		e.atom(t.Function)
-		e.int(int64(t.Arity))
+		if t.Arity < 0 || t.Arity > 255 {
+			e.fail("a fun of %d arguments", t.Arity)
+		}
+		e.b = append(e.b, tagSmallInt, byte(t.Arity))
 	default:
 		e.fail("%T is no term", t)
 	}

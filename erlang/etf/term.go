@@ -1,47 +1,12 @@
 package etf
 
 import (
-	"fmt"
-	"sync"
+	"bytes"
+	"reflect"
 )
 
 // Term is any Erlang term; see the package comment for the types.
 type Term = any
-
-// Atom is an atom. The zero value is the atom with the empty name.
-type Atom struct{ name string }
-
-// String returns the atom's name.
-func (a Atom) String() string { return a.name }
-
-// maxLiterals is how many different atoms a program may make with A. Atoms are literals: a program that needs more is making
-// them of data, which would fill the atom table of the nodes that it talks to.
-const maxLiterals = 4096
-
-var literals struct {
-	sync.Mutex
-	names map[string]bool
-}
-
-// A makes an atom of a literal. It panics when the program makes far too many different ones, or when the name is longer than
-// the 255 characters that an atom can have.
-func A(literal string) Atom {
-	if len([]rune(literal)) > 255 {
-		panic("etf.A: an atom has at most 255 characters")
-	}
-	literals.Lock()
-	defer literals.Unlock()
-	if literals.names == nil {
-		literals.names = map[string]bool{}
-	}
-	if !literals.names[literal] {
-		if len(literals.names) >= maxLiterals {
-			panic(fmt.Sprintf("etf.A: more than %d different atoms; atoms are for literals, data is a binary", maxLiterals))
-		}
-		literals.names[literal] = true
-	}
-	return Atom{literal}
-}
 
 // List is a proper list. Nil and empty are [].
 type List []Term
@@ -61,22 +26,33 @@ type Pair struct{ Key, Value Term }
 // Map is a map, in the order of the wire.
 type Map []Pair
 
-// Get returns the value of a key that is an atom, a number, or a binary given as a string.
+// Get returns the value of a key. A Go string, int or bool stands for the term that it is encoded as.
 func (m Map) Get(key Term) (Term, bool) {
-	want, text := key.(string)
+	switch k := key.(type) {
+	case string:
+		key = []byte(k)
+	case int:
+		key = int64(k)
+	case bool:
+		key = boolAtom(k)
+	}
 	for _, p := range m {
-		switch k := p.Key.(type) {
-		case Atom, int64, float64:
-			if k == key {
-				return p.Value, true
-			}
-		case []byte:
-			if text && string(k) == want {
-				return p.Value, true
-			}
+		if same(p.Key, key) {
+			return p.Value, true
 		}
 	}
 	return nil, false
+}
+
+func same(a, b Term) bool {
+	switch a := a.(type) {
+	case Atom, int64, float64, Pid, Ref, Port, Fun, Export:
+		return a == b
+	case []byte:
+		x, ok := b.([]byte)
+		return ok && bytes.Equal(a, x)
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // BitString is a bit string. Bits of the last byte count, from its most significant one; 1 to 8.
@@ -147,5 +123,7 @@ const (
 	tagAtomUTF8      = 118
 	tagSmallAtomUTF8 = 119
 	tagV4Port        = 120
-	tagLocal         = 121
+	tagLocal         = 121 // refused: only its own node can read it
+
+	funModule = 30 // where the module is in NEW_FUN_EXT
 )

@@ -188,6 +188,7 @@ func TestProcessThatIsNotThere(t *testing.T) {
 	p, _ := serve(t, n.Name, nil)
 	ask(t, p, "process", "init") // loads what it needs
 	ask(t, p, "process", "<nonsense")
+	n.Eval(t, "erlang:system_info(atom_count).") // and so does the evaluator
 	atoms := n.Eval(t, "erlang:system_info(atom_count).")
 	for _, name := range []string{"<0.99999.0>", "<1.2.3>", "<nonsense", "no_such_name_anywhere", ""} {
 		if d := ask(t, p, "process", name); d["error"] == nil {
@@ -243,6 +244,7 @@ func TestNothingStays(t *testing.T) {
 func TestNothingStaysWhenTheLinkDrops(t *testing.T) {
 	n := erlangtest.StartNode(t)
 	var conn erlang.Conn
+	dropped := make(chan struct{})
 	own := erlangtest.Unique() + "@localhost"
 	p := probe.New(n.Name, func(ctx context.Context) (c erlang.Conn, err error) {
 		if conn != nil {
@@ -253,12 +255,14 @@ func TestNothingStaysWhenTheLinkDrops(t *testing.T) {
 	}, &probe.Options{OnState: func(s probe.State) {
 		if s.Up {
 			conn.Close() // without a word to the probe
+			close(dropped)
 		}
 	}})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go p.Serve(ctx)
-	erlangtest.Eventually(t, "the module is gone", func() bool { return conn != nil && gone(t, n) })
+	<-dropped
+	erlangtest.Eventually(t, "the module is gone", func() bool { return gone(t, n) })
 }
 
 func TestTwoEngines(t *testing.T) {

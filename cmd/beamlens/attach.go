@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	beamlens "github.com/beamlens/beamlens-go"
+	"github.com/beamlens/beamlens-go/engine"
+	"github.com/beamlens/beamlens-go/erlang"
+	"github.com/beamlens/beamlens-go/erlang/probe"
+	"github.com/beamlens/beamlens-go/ext/sqlite"
+	"github.com/beamlens/beamlens-go/skill"
+	"github.com/beamlens/beamlens-go/skill/beam"
+	"github.com/beamlens/beamlens-go/store"
+	"github.com/spf13/cobra"
+)
+
+// attachment is what a node is watched with.
+type attachment struct {
+	node   string
+	dist   erlang.Options
+	plain  bool
+	file   string // of the store; "" in memory
+	notify func(beamlens.Event)
+}
+
+func attachCommand() *cobra.Command {
+	var a attachment
+	var json, verbose bool
+	var limit time.Duration
+	cmd := &cobra.Command{
+		Use:   "attach NODE",
+		Short: "Watch a BEAM node over Erlang distribution",
+		Long: `Joins a node as a hidden node and watches it until Ctrl-C. Prints when the node comes and goes, when its health
+changes, alerts with the culprit, and insights that say what led to what.
+
+A small module of a few kilobytes is loaded into the node and removed when we leave; --no-probe works without it.
+The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a package it is in /var/lib/rabbitmq/.erlang.cookie.`,
+		Example: "  beamlens attach shop@myhost\n  beamlens attach rabbit@myhost --cookie-file /var/lib/rabbitmq/.erlang.cookie",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.node = args[0]
+			p := newPrinter(cmd.OutOrStdout(), json, verbose)
+			a.notify = p.event
+			ctx := cmd.Context()
+			if limit > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, limit)
+				defer cancel()
+			}
+			p.note("Connecting to %s …", a.node)
+			err := a.serve(ctx)
+			p.note("Left %s. Nothing of BeamLens stays there.", a.node)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&a.dist.CookieFile, "cookie-file", "", "file with the node's cookie (default ~/.erlang.cookie)")
+	f.StringVar(&a.dist.Name, "name", "", "our own node name (default beamlens-1@<host>, or the next that is free)")
+	f.StringVar(&a.dist.Epmd, "epmd", "", "host:port of the port mapper (default: port 4369 of the node's host)")
+	f.BoolVar(&a.plain, "no-probe", false, "load nothing into the node; tells less")
+	f.StringVar(&a.file, "store", "", "keep alerts, insights and transcripts in this SQLite file (default: in memory)")
+	f.BoolVar(&json, "json", false, "print events as JSON, a line each")
+	f.BoolVar(&verbose, "verbose", false, "print every event")
+	f.DurationVar(&limit, "for", 0, "stop after this time")
+	return cmd
+}
+
+// serve watches until ctx ends.
+func (a attachment) serve(ctx context.Context) error {
+	e, close, err := a.open(ctx)
+	if err != nil {
+		return &exit{exitUnable, err}
+	}
+	defer close()
+	if err := e.Serve(ctx); err != nil && ctx.Err() == nil {
+		return &exit{exitProblem, err}
+	}
+	return nil
+}
+
+// open makes the engine and what it rests on.
+func (a attachment) open(ctx context.Context) (*engine.Engine, func(), error) {
+	target := beamlens.Target{Kind: "beam", Name: a.node}
+	if a.dist.Cookie == "" {
+		a.dist.Cookie = os.Getenv("BEAMLENS_COOKIE")
+	}
+	link := probe.New(a.node, func(ctx context.Context) (erlang.Conn, error) { return erlang.Dial(ctx, a.node, &a.dist) },
+		&probe.Options{Plain: a.plain, OnState: func(s probe.State) { a.notify(stateEvent(target, s, a.plain)) }})
+	kept, close := store.Store(store.NewMemory()), func() {}
+	if a.file != "" {
+		s, err := sqlite.Open(ctx, a.file)
+		if err != nil {
+			return nil, nil, err
+		}
+		kept, close = s, func() { s.Close() }
+	}
+	e, err := engine.New(engine.Options{
+		Target: target, Skills: []*skill.Skill{beam.VM(link)}, Store: kept, Services: []engine.Service{link}, OnEvent: a.notify,
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, func() error { close(); return nil }())
+	}
+	return e, close, nil
+}
+
+// stateEvent tells that the link came or went.
+func stateEvent(target beamlens.Target, s probe.State, plain bool) beamlens.Event {
+	ev := beamlens.Event{Name: beamlens.EventTargetUp, At: time.Now().UTC(), Target: target, Subject: "link", Fields: s.Hello}
+	if !s.Up {
+		ev.Name = beamlens.EventTargetDown
+		ev.Fields = map[string]any{"reason": s.Err.Error(), "attempt": s.Attempt, "retry_ms": s.Retry.Milliseconds()}
+	} else if plain {
+		ev.Fields["missing"] = probe.New("", nil, &probe.Options{Plain: true}).Missing()
+	}
+	return ev
+}

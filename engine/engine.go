@@ -1,0 +1,244 @@
+// Package engine wires the parts of BeamLens for one target and supervises them. It is the entry point of the library.
+//
+// An [Engine] is a suture.Service; it also runs alone, with Serve. It has, for each skill, a watch, an operator and the skill's own
+// background work, and one coordinator, all under one supervisor: what fails is started again, with back-off, and no
+// panic escapes.
+//
+//	e, err := engine.New(engine.Options{Target: target, Skills: skills, Store: store.NewMemory()})
+//	if err != nil { … }
+//	err = e.Serve(ctx)
+//
+// # Promises
+//
+// The engine reads its target and never changes it. Serve returns when ctx ends, after everything has stopped. OnEvent is called from
+// many goroutines, and must return soon.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	beamlens "github.com/beamlens/beamlens-go"
+	"github.com/beamlens/beamlens-go/agent"
+	"github.com/beamlens/beamlens-go/coordinator"
+	"github.com/beamlens/beamlens-go/llm"
+	"github.com/beamlens/beamlens-go/llm/analyst"
+	"github.com/beamlens/beamlens-go/operator"
+	"github.com/beamlens/beamlens-go/skill"
+	"github.com/beamlens/beamlens-go/store"
+	"github.com/beamlens/beamlens-go/watch"
+	"github.com/thejerf/suture/v4"
+)
+
+// Service is long-lived work that the engine supervises besides its own.
+type Service interface {
+	Serve(ctx context.Context) error
+}
+
+// Options of an engine. Target and Skills are required; zero values of the rest mean the defaults.
+type Options struct {
+	Target beamlens.Target
+	Skills []*skill.Skill
+	Store  store.Store // default: in memory
+	Model  llm.Model   // default: the analyst, which is also the fallback of any other
+
+	// Services are supervised with the rest: what keeps the link to the target, for example.
+	Services []Service
+
+	Interval   time.Duration // between two snapshots; default 1 s
+	Heartbeat  time.Duration // see operator.Options
+	Compaction agent.Compaction
+	Retention  store.Retention
+	OnEvent    func(beamlens.Event)
+}
+
+// Engine watches one target.
+type Engine struct {
+	options     Options
+	operators   []*operator.Operator
+	watches     map[string]*watch.Watch
+	coordinator *coordinator.Coordinator
+	supervisor  *suture.Supervisor
+}
+
+// New checks the options and returns an engine that does nothing until Serve.
+func New(o Options) (*Engine, error) {
+	if o.Target.Name == "" || o.Target.Kind == "" {
+		return nil, errors.New("engine: Options.Target needs a kind and a name")
+	}
+	if len(o.Skills) == 0 {
+		return nil, errors.New("engine: Options.Skills is empty: there is nothing to watch")
+	}
+	if o.Store == nil {
+		o.Store = store.NewMemory()
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(beamlens.Event) {}
+	}
+	e := &Engine{options: o, watches: map[string]*watch.Watch{}}
+	e.supervisor = suture.New("beamlens "+o.Target.String(), suture.Spec{
+		EventHook: e.supervision, FailureThreshold: 5, FailureDecay: 30, FailureBackoff: 5 * time.Second, Timeout: 10 * time.Second,
+	})
+	var edges []beamlens.Edge
+	var lines []coordinator.SkillLine
+	for _, s := range o.Skills {
+		if err := s.Check(); err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
+		if e.watches[s.ID] != nil {
+			return nil, fmt.Errorf("engine: skill %s is given twice", s.ID)
+		}
+		edges = append(edges, s.Edges...)
+		lines = append(lines, coordinator.SkillLine{ID: s.ID, Summary: s.Summary})
+		e.add(s)
+	}
+	e.coordinator = coordinator.New(coordinator.Options{
+		Target: o.Target, Model: o.Model, Fallback: analyst.Analyst{}, Store: o.Store, Cursor: o.Store, Journal: o.Store, Edges: edges, Skills: lines,
+		Invoke: e.invoke, Health: func() any { return e.Operators() }, Compaction: o.Compaction, OnEvent: e.event,
+	})
+	e.supervisor.Add(named{"coordinator", e.coordinator})
+	e.supervisor.Add(named{"pruning", service(e.prune)})
+	for _, s := range o.Services {
+		e.supervisor.Add(s)
+	}
+	return e, nil
+}
+
+// add makes watch and operator of a skill and joins them.
+func (e *Engine) add(s *skill.Skill) {
+	var op *operator.Operator
+	w := watch.New(e.options.Target, s, &watch.Options{
+		Interval: e.options.Interval, OnEvent: e.event,
+		OnFinding: func(f beamlens.Finding, snap beamlens.Snapshot) { op.Notify(f, snap) },
+	})
+	op = operator.New(operator.Options{
+		Target: e.options.Target, Skill: s, Model: e.options.Model, Fallback: analyst.Analyst{}, Store: e.options.Store, Journal: e.options.Store,
+		Watch: w, Heartbeat: e.options.Heartbeat, Compaction: e.options.Compaction, OnEvent: e.event,
+	})
+	e.watches[s.ID] = w
+	e.operators = append(e.operators, op)
+	e.supervisor.Add(named{"watch " + s.ID, w})
+	e.supervisor.Add(named{"operator " + s.ID, op})
+	if s.Serve != nil {
+		e.supervisor.Add(named{"skill " + s.ID, service(s.Serve)})
+	}
+}
+
+type service func(context.Context) error
+
+func (s service) Serve(ctx context.Context) error { return s(ctx) }
+
+// named gives a service the name that the supervisor reports.
+type named struct {
+	name string
+	Service
+}
+
+func (n named) String() string { return n.name }
+
+// Serve runs the engine until ctx ends.
+func (e *Engine) Serve(ctx context.Context) error { return e.supervisor.Serve(ctx) }
+
+// event hands an event on, and wakes the coordinator when it is an alert.
+func (e *Engine) event(ev beamlens.Event) {
+	if ev.Alert != nil {
+		e.coordinator.Wake()
+	}
+	e.options.OnEvent(ev)
+}
+
+// supervision tells what the supervisor had to do.
+func (e *Engine) supervision(ev suture.Event) {
+	if ev.Type() == suture.EventTypeResume {
+		return
+	}
+	e.options.OnEvent(beamlens.Event{Name: "engine." + supervisionNames[ev.Type()], At: time.Now().UTC(), Target: e.options.Target, Subject: "engine",
+		Fields: map[string]any{"reason": ev.String()}})
+}
+
+var supervisionNames = map[suture.EventType]string{
+	suture.EventTypeStopTimeout: "stop_timeout", suture.EventTypeServicePanic: "panic", suture.EventTypeServiceTerminate: "restart", suture.EventTypeBackoff: "backoff",
+}
+
+// pruneEvery is how often the store is kept within its bounds.
+const pruneEvery = time.Hour
+
+func (e *Engine) prune(ctx context.Context) error {
+	t := time.NewTicker(pruneEvery)
+	defer t.Stop()
+	for {
+		if err := e.options.Store.Prune(ctx, e.options.Retention); err != nil && ctx.Err() == nil {
+			e.event(beamlens.Event{Name: "store.prune_failed", At: time.Now().UTC(), Target: e.options.Target, Subject: "store", Fields: map[string]any{"reason": err.Error()}})
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+// Operators tells what the operators are doing, without waiting for any.
+func (e *Engine) Operators() []operator.Status {
+	out := make([]operator.Status, len(e.operators))
+	for i, o := range e.operators {
+		out[i] = o.Status()
+	}
+	return out
+}
+
+// Coordinator tells what the coordinator is doing.
+func (e *Engine) Coordinator() coordinator.Status { return e.coordinator.Status() }
+
+// Findings returns what departs from normal now.
+func (e *Engine) Findings() []beamlens.Finding {
+	var out []beamlens.Finding
+	for _, o := range e.operators {
+		out = append(out, e.watches[o.Skill.ID].Open()...)
+	}
+	return out
+}
+
+// Latest returns the newest snapshot of a skill.
+func (e *Engine) Latest(skillID string) (beamlens.Snapshot, error) {
+	w := e.watches[skillID]
+	if w == nil {
+		return beamlens.Snapshot{}, fmt.Errorf("there is no skill %q", skillID)
+	}
+	return w.Latest()
+}
+
+// Ask puts a question to the coordinator.
+func (e *Engine) Ask(ctx context.Context, question string) (string, error) {
+	return e.coordinator.Ask(ctx, question)
+}
+
+// invoke runs operators on demand, in parallel.
+func (e *Engine) invoke(ctx context.Context, skills []string, reason string) (any, error) {
+	type answer struct {
+		operator.Report
+		Error string `json:"error,omitempty"`
+	}
+	answers := make([]answer, len(skills))
+	var wg sync.WaitGroup
+	for i, id := range skills {
+		j := slices.IndexFunc(e.operators, func(o *operator.Operator) bool { return o.Skill.ID == id })
+		if j < 0 {
+			answers[i].Error = "there is no such skill"
+			continue
+		}
+		wg.Go(func() {
+			report, err := e.operators[j].Run(ctx, reason)
+			answers[i].Report = report
+			if err != nil {
+				answers[i].Error = err.Error()
+			}
+		})
+	}
+	wg.Wait()
+	return answers, ctx.Err()
+}

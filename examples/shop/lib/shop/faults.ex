@@ -1,0 +1,85 @@
+defmodule Shop.Faults do
+  @moduledoc """
+  Faults that can be switched on from outside, with `Shop.Faults.on(:mailbox)`, and off again with `Shop.Faults.off(:mailbox)`.
+
+    * `:mailbox` - the mail server is slow while a campaign sends thousands of mails a second: the mailer's mailbox fills
+    * `:table` - carts are never swept, and robots fill them
+    * `:processes` - the bank never answers, and every payment tries again with new processes
+
+  Each stops by itself before it harms the machine that it runs on.
+  """
+  use GenServer
+
+  @faults [:mailbox, :table, :processes]
+
+  def start_link(_), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
+
+  def all, do: @faults
+  def on(fault) when fault in @faults, do: GenServer.call(__MODULE__, {:set, fault, true})
+  def off(fault) when fault in @faults, do: GenServer.call(__MODULE__, {:set, fault, false})
+  def on?(fault), do: :persistent_term.get({__MODULE__, fault}, false)
+
+  @doc "The text of a mail, as a list of characters as templates make them."
+  def body(n), do: String.to_charlist("Thank you for your order #{n}. It is on its way, and will be with you soon.")
+
+  @impl true
+  def init(_) do
+    for f <- @faults, do: :persistent_term.put({__MODULE__, f}, false)
+    {:ok, %{}}
+  end
+
+  @impl true
+  def handle_call({:set, fault, on}, _from, state) do
+    :persistent_term.put({__MODULE__, fault}, on)
+    {helper, state} = Map.pop(state, fault)
+    if helper, do: Process.exit(helper, :kill)
+    state = if on, do: Map.put(state, fault, helper(fault)), else: state
+    unless on, do: cleanup(fault)
+    {:reply, :ok, state}
+  end
+
+  # What makes the fault worse than the usual load would.
+  defp helper(:mailbox), do: spawn(fn -> campaign(1) end)
+  defp helper(:table), do: spawn(fn -> robots(1) end)
+  defp helper(:processes), do: spawn(fn -> shoppers() end)
+
+  defp cleanup(:processes), do: for(p <- Process.list(), waits_for_bank?(p), do: Process.exit(p, :kill))
+  defp cleanup(_), do: :ok
+
+  defp waits_for_bank?(pid) do
+    Process.info(pid, :current_function) == {:current_function, {Shop.Payments, :wait_for_bank, 1}}
+  end
+
+  defp campaign(n) do
+    case Process.info(Process.whereis(Shop.Mailer), :message_queue_len) do
+      {_, waiting} when waiting < 200_000 ->
+        for i <- 1..100, do: Shop.Mailer.send("customer#{i}@example.org", "Sale!", body(n + i))
+      _ -> :ok
+    end
+
+    pause(20)
+    campaign(n + 100)
+  end
+
+  defp robots(n) do
+    if :ets.info(Shop.Carts, :size) < 400_000 do
+      for i <- 1..100, do: Shop.Carts.put({:robot, n + i}, List.duplicate(Shop.Catalog.random(), 3))
+    end
+
+    pause(20)
+    robots(n + 100)
+  end
+
+  defp shoppers do
+    if :erlang.system_info(:process_count) < 60_000, do: for(i <- 1..2, do: Shop.Payments.pay(i))
+    pause(20)
+    shoppers()
+  end
+
+  defp pause(ms) do
+    receive do
+    after
+      ms -> :ok
+    end
+  end
+end

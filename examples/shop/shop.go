@@ -1,0 +1,13 @@
+// Package shop is a small Elixir application with faults that can be switched on: the subject of the demo and of tests. This
+// package carries its source, so that the demo works wherever the program was installed.
+package shop
+
+import "embed"
+
+// Files is the Mix project.
+//
+//go:embed mix.exs lib
+var Files embed.FS
+
+// Faults are what Shop.Faults knows.
+var Faults = []string{"mailbox", "table", "processes"}

@@ -1,0 +1,5 @@
+module github.com/beamlens/beamlens-go/internal/e2e
+
+go 1.26
+
+require github.com/okeuday/erlang_go/v2 v2.0.7

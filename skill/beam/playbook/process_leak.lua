@@ -1,0 +1,26 @@
+local p = beam_get_processes()
+local g = beam_process_groups(3)
+local first = g.groups[1]
+if first == nil or first.count < 500 then
+  return {nothing = true, reason = "no group of processes is large"}
+end
+local parent = first.parent_name or first.parent_label or first.parent_pid or "a process that is gone"
+local speed = ""
+if finding.rate and finding.rate >= 1 and finding.metric == "process_count" then
+  speed = string.format(", %d a second more than end", finding.rate)
+end
+local culprit
+if first.parent_pid then
+  culprit = {kind = "process", id = first.parent_pid, name = first.parent_name, facts = {
+    processes = first.count, initial_call = first.initial_call, current_function = first.current_function,
+  }}
+end
+return {
+  type = "process_leak",
+  severity = p.process_count > p.process_limit * 0.9 and "critical" or "warning",
+  summary = string.format("%s has started %d processes of %s that do not end%s. They are in %s.", parent, first.count, first.initial_call, speed, first.current_function or "?"),
+  observation = string.format("%d of %d processes were started by %s; the limit is %d.", first.count, p.process_count, parent, p.process_limit),
+  context = first.parent_alive and "The process that starts them is alive." or "The process that started them has ended.",
+  hypothesis = "They wait for something that does not come, or nobody tells them to stop.",
+  culprit = culprit,
+}
