@@ -45,6 +45,8 @@ const (
 	fastMemory  = 30.0  // seconds: what a spike departs from
 	scaleMemory = 600.0 // seconds: how much is usual
 	scaleWinsor = 4.0
+	// Until so many samples the scale is a guess, and residuals in units of it are not learnt from.
+	spikeWarm, levelWarm = 600, 20
 
 	spikeNotable, spikeAlert = 6.5, 7.5
 	levelNotable, levelAlert = 3.5, 4.5
@@ -75,6 +77,7 @@ type Detector struct {
 
 	slow float64 // EWMA of some minutes, what was ordinary before the last of them
 
+	samples     float64
 	fast, scale float64
 	spikeTail   tail
 	spikes      [5]float64
@@ -173,7 +176,7 @@ func (d *Detector) stepRules(now int64, x float64) {
 			continue
 		}
 		c := Change{Kind: KindRule, Rule: i, Cleared: cleared, Alert: true, Limit: r.Above}
-		ordinary := d.slow
+		ordinary := d.ring.typical(d.slow)
 		if r.Over > 0 {
 			c.Kind, c.Limit = KindGrowth, 0
 			ordinary, _ = d.ring.lowest(r.Over)
@@ -220,12 +223,11 @@ func (d *Detector) stepSpike(now int64, x float64) {
 	d.spikes[0] = e
 	if !d.spike.open {
 		d.fast += r / fastMemory
-		if d.scale == 0 {
-			d.scale = math.Abs(r) / scaleMemory
-		} else {
-			d.scale += (min(math.Abs(r), scaleWinsor*d.scale) - d.scale) / scaleMemory
+		d.samples++
+		d.scale = scaleStep(d.scale, r, min(d.samples, scaleMemory))
+		if d.samples > spikeWarm {
+			d.spikeTail.learn(z)
 		}
-		d.spikeTail.learn(z)
 	}
 	age := time.Duration(now - d.started)
 	if age < spikeAfter {
@@ -266,12 +268,10 @@ func (d *Detector) stepLevel(now int64, x float64) {
 			step = math.Copysign(min(math.Abs(r), 5*d.baseS), r)
 		}
 		d.base += step / memory
-		if d.baseS == 0 {
-			d.baseS = math.Abs(r) / memory
-		} else {
-			d.baseS += (min(math.Abs(r), scaleWinsor*d.baseS) - d.baseS) / memory
+		d.baseS = scaleStep(d.baseS, r, memory)
+		if d.minutes > levelWarm {
+			d.levelTail.learn(z)
 		}
-		d.levelTail.learn(z)
 	}
 	if time.Duration(now-d.started) < levelAfter {
 		return
@@ -282,6 +282,15 @@ func (d *Detector) stepLevel(now int64, x float64) {
 		d.base, d.level.open = mean, false
 		d.emit(Change{Kind: KindLevel, Cleared: true}, x, d.base)
 	}
+}
+
+// scaleStep is one step of the mean absolute residual. A residual counts as at most a few times the scale, once there is one.
+func scaleStep(scale, r, memory float64) float64 {
+	r = math.Abs(r)
+	if memory > 30 && scale > 0 {
+		r = min(r, scaleWinsor*scale)
+	}
+	return scale + (r-scale)/memory
 }
 
 // tell opens a channel at its score's threshold and clears it when the score is back at zero for some samples.

@@ -1,6 +1,9 @@
 package detect
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ringSize samples are kept in full: two minutes at one a second. Windows of rules fit into it.
 const ringSize = 128
@@ -57,6 +60,22 @@ func (r *ring) onset(ordinary float64) (time.Time, time.Duration) {
 		departed = at
 	}
 	return time.Unix(0, departed), max(time.Duration(newest-departed), time.Second)
+}
+
+// typical is the median of the older half of the samples: what the metric was before what is happening now. With few samples it
+// is the given value.
+func (r *ring) typical(few float64) float64 {
+	if r.n < 8 {
+		return few
+	}
+	var sorted [ringSize]float64
+	older := sorted[:0]
+	for i := r.n / 2; i < r.n; i++ {
+		_, x := r.back(i)
+		older = append(older, x)
+	}
+	slices.Sort(older)
+	return older[len(older)/2]
 }
 
 // slope is the change per second between the sample nearest to span ago and the newest.

@@ -10,7 +10,8 @@ const (
 	gammaMin     = 0.1   // never believe a light tail; this is what keeps false alarms down
 	gammaMax     = 0.5
 	tailMin      = 120 // samples before it says anything
-	neverMoved   = 7
+	tailFirst    = 5
+	neverMoved   = 7.4 // as evidence: notable as a spike, an alert as a level
 )
 
 // tail models how far a residual usually goes: the excesses over its 98 % quantile follow a generalized Pareto distribution.
@@ -18,6 +19,7 @@ type tail struct {
 	u     float64 // the quantile
 	m, m2 float64 // first and second moment of the excesses
 	n     int
+	first int // excesses before the moments were begun
 }
 
 // evidence returns −log10 of the probability of a residual as large as z, under the model, before learning from it.
@@ -53,7 +55,10 @@ func (t *tail) learn(z float64) {
 		}
 		alpha := max(tailAlpha, 1/float64(t.n))
 		if t.m == 0 {
-			t.m, t.m2 = y, 2*y*y
+			// The first few do not count: of a metric that never moved before, they are the incident.
+			if t.first++; t.first > tailFirst {
+				t.m, t.m2 = y, 2*y*y
+			}
 			return
 		}
 		t.m += alpha * (y - t.m)

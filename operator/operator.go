@@ -168,6 +168,10 @@ func (o *Operator) Serve(ctx context.Context) error {
 			}
 			reason = "finding"
 		case <-due.C:
+			if o.Watch.Samples() == 0 {
+				due.Reset(time.Second) // the target has not been read yet: there is nothing to ask a model
+				continue
+			}
 		}
 		pause, err := o.continuous(ctx, reason)
 		if err != nil {

@@ -200,7 +200,8 @@ func correlate(alerts []alert, edges []edge) []claim {
 		for _, a := range c.alerts {
 			used[a.ID] = true
 		}
-		if c.shared {
+		// A fact in common ties cause and effect: the same culprit, and enough of it.
+		if c.shared && len(c.gaps) == 0 {
 			c.confidence = "high"
 		}
 		claims = append(claims, c)
@@ -225,15 +226,38 @@ func (c *claim) take(effect alert, path []string, g graph) {
 	} else {
 		c.evidence = append(c.evidence, fmt.Sprintf("%s and %s name the same culprit: %s.", cause.Type, effect.Type, cause.Culprit))
 	}
+	if text, ok := sufficient(cause, effect); ok {
+		c.evidence = append(c.evidence, text)
+	} else if cause.Culprit != nil {
+		c.gaps = append(c.gaps, fmt.Sprintf("how much of %s comes from %s", effect.Type, cause.Culprit))
+	}
 	c.evidence = append(c.evidence, orderText(cause, effect))
+}
+
+// sufficient compares what the culprit has with how much the effect's metric grew, where both are told in MB: a cause that is too
+// small is none.
+func sufficient(cause, effect alert) (string, bool) {
+	if effect.Culprit == nil || cause.Culprit == nil || effect.Culprit.key() != cause.Culprit.key() {
+		return "", false
+	}
+	has, ok := effect.Culprit.Facts["memory_mb"].(float64)
+	if !ok {
+		return "", false
+	}
+	for _, m := range effect.Metrics {
+		if grown := m.Value - m.Ordinary; m.Unit == "MB" && grown > 0 && has >= grown/2 {
+			return fmt.Sprintf("%s has %.0f MB; %s grew by %.0f MB.", cause.Culprit, has, m.Metric, grown), true
+		}
+	}
+	return "", false
 }
 
 func orderText(cause, effect alert) string {
 	gap := effect.Onset.Sub(cause.Onset)
 	if gap.Abs().Seconds() <= unsure(cause)+unsure(effect) {
-		return fmt.Sprintf("%s and %s began within %.0f s of each other; the order is within the uncertainty.", cause.Type, effect.Type, gap.Abs().Seconds())
+		return fmt.Sprintf("%s and %s began within %.1f s of each other, which is within the uncertainty.", cause.Type, effect.Type, gap.Abs().Seconds())
 	}
-	return fmt.Sprintf("%s began %.0f s before %s.", cause.Type, gap.Seconds(), effect.Type)
+	return fmt.Sprintf("%s began %.1f s before %s.", cause.Type, gap.Seconds(), effect.Type)
 }
 
 func unsure(a alert) float64 {

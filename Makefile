@@ -1,0 +1,50 @@
+# The two commands of the README are demo and test. `make help` lists the rest.
+
+GO      ?= go
+MODULES := . cmd/beamlens ext/sqlite internal/e2e
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
+
+.PHONY: help setup work demo test check bench fuzz matrix generate clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Erlang, Elixir and, for tests, RabbitMQ
+	@scripts/setup
+
+work: go.work ## Write go.work, which joins the modules; it is not committed
+
+go.work: Makefile
+	@printf 'go 1.26.0\n\nuse (\n' > go.work
+	@for m in $(MODULES); do printf '\t./%s\n' $$m >> go.work; done
+	@printf ')\n' >> go.work
+
+bin/beamlens: FORCE go.work
+	@$(GO) build -o bin/beamlens ./cmd/beamlens
+
+demo: setup bin/beamlens ## Start a real Elixir shop under BeamLens, break it, show the alert and the insight
+	@bin/beamlens demo
+
+test: setup go.work ## Run all tests
+	@BEAMLENS_NEED_ERLANG=1 scripts/test
+
+check: setup go.work ## gofmt, vet, staticcheck, govulncheck where its database is reached, tests under the race detector
+	@scripts/check
+
+bench: setup go.work ## Run the benchmarks, each beside what a user would pick instead
+	@BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),1s) ./detect/ ./sandbox/ && \
+	BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -timeout 30m ./internal/e2e/...
+
+fuzz: go.work ## Fuzz every decoder, FUZZTIME (default 1m) each
+	@scripts/fuzz $(or $(FUZZTIME),1m)
+
+matrix: setup go.work ## Run the link's tests against OTP 25, 27 and 29
+	@scripts/matrix
+
+generate: ## Compile the probe; needs OTP 25
+	@erlang/probe/build.sh
+
+clean: ## Remove what was built
+	@rm -rf bin go.work go.work.sum examples/shop/_build
+
+FORCE:
