@@ -163,6 +163,14 @@ func (r *runner) turn(ctx context.Context, model llm.Model) (end bool, trouble s
 		if answer.Calls[i].ID == "" {
 			answer.Calls[i].ID = fmt.Sprintf("call_%d_%d", len(r.transcript.Messages), i)
 		}
+		if args := answer.Calls[i].Args; len(args) > 0 && !json.Valid(args) {
+			// What is no JSON is kept as text: the journal has to hold it, and providers get it again.
+			quoted, err := json.Marshal(string(args))
+			if err != nil {
+				return false, "", err
+			}
+			answer.Calls[i].Args = quoted
+		}
 	}
 	if err := r.append(ctx, answer, &response.Usage); err != nil {
 		return false, "", err

@@ -29,8 +29,8 @@ type Watch interface {
 	Samples() int // how many were read: before settled of them, that nothing is open means nothing
 }
 
-// settled samples after the start, a finding that still lasts has been found again.
-const settled = 20
+// settled samples after the start, a finding that still lasts has been found again: the longest window of a rule is a minute.
+const settled = 90
 
 // Options of an operator. Name, Target, Skill, Store and a model are required; zero values of the rest mean the defaults.
 type Options struct {
