@@ -34,8 +34,9 @@ import (
 	"github.com/thejerf/suture/v4"
 )
 
-// Service is long-lived work that the engine supervises besides its own.
-type Service interface {
+// Work is long-lived work that the engine supervises besides its own. Serve blocks until ctx ends or the work fails; then it is
+// called again.
+type Work interface {
 	Serve(ctx context.Context) error
 }
 
@@ -46,8 +47,8 @@ type Options struct {
 	Store  store.Store // default: in memory
 	Model  llm.Model   // default: the analyst, which is also the fallback of any other
 
-	// Services are supervised with the rest: what keeps the link to the target, for example.
-	Services []Service
+	// Work is supervised with the rest: what keeps the link to the target, for example.
+	Work []Work
 
 	Interval   time.Duration // between two snapshots; default 1 s
 	Heartbeat  time.Duration // see operator.Options
@@ -101,8 +102,8 @@ func New(o Options) (*Engine, error) {
 		Invoke: e.invoke, Health: func() any { return e.Operators() }, Compaction: o.Compaction, OnEvent: e.event,
 	})
 	e.supervisor.Add(named{"coordinator", e.coordinator})
-	e.supervisor.Add(named{"pruning", service(e.prune)})
-	for _, s := range o.Services {
+	e.supervisor.Add(named{"pruning", serve(e.prune)})
+	for _, s := range o.Work {
 		e.supervisor.Add(s)
 	}
 	return e, nil
@@ -124,18 +125,18 @@ func (e *Engine) add(s *skill.Skill) {
 	e.supervisor.Add(named{"watch " + s.ID, w})
 	e.supervisor.Add(named{"operator " + s.ID, op})
 	if s.Serve != nil {
-		e.supervisor.Add(named{"skill " + s.ID, service(s.Serve)})
+		e.supervisor.Add(named{"skill " + s.ID, serve(s.Serve)})
 	}
 }
 
-type service func(context.Context) error
+type serve func(context.Context) error
 
-func (s service) Serve(ctx context.Context) error { return s(ctx) }
+func (s serve) Serve(ctx context.Context) error { return s(ctx) }
 
-// named gives a service the name that the supervisor reports.
+// named gives work the name that the supervisor reports.
 type named struct {
 	name string
-	Service
+	Work
 }
 
 func (n named) String() string { return n.name }

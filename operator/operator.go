@@ -26,11 +26,17 @@ type Store interface {
 // Watch tells what is open now.
 type Watch interface {
 	Open() []beamlens.Finding
-	Samples() int // how many were read: before settled of them, that nothing is open means nothing
+	Samples() int // how many were read: of the first few, that nothing is open means nothing
 }
 
-// settled samples after the start, a finding that still lasts has been found again: the longest window of a rule is a minute.
-const settled = 90
+// settled is how many samples after the start a finding that still lasts has been found again, by its kind: a threshold is at
+// once, a growth needs its window.
+func settled(kind string) int {
+	if kind == beamlens.FindingRule || kind == beamlens.FindingLimit {
+		return 20
+	}
+	return 90
+}
 
 // Options of an operator. Name, Target, Skill, Store and a model are required; zero values of the rest mean the defaults.
 type Options struct {
@@ -238,9 +244,7 @@ func (o *Operator) wakes() bool {
 
 // reconcile clears the alerts whose findings have all cleared, and says whether it cleared any.
 func (o *Operator) reconcile(ctx context.Context) bool {
-	if o.Watch.Samples() < settled {
-		return false
-	}
+	samples := o.Watch.Samples()
 	lasting := map[string]bool{}
 	for _, f := range o.Watch.Open() {
 		lasting[f.Metric+"/"+f.Kind] = true
@@ -248,7 +252,8 @@ func (o *Operator) reconcile(ctx context.Context) bool {
 	o.mu.Lock()
 	var done []string
 	for id, a := range o.open {
-		if len(a.Findings) > 0 && !slices.ContainsFunc(a.Findings, func(f beamlens.Finding) bool { return lasting[f.Metric+"/"+f.Kind] }) {
+		lasts := func(f beamlens.Finding) bool { return lasting[f.Metric+"/"+f.Kind] || samples < settled(f.Kind) }
+		if len(a.Findings) > 0 && !slices.ContainsFunc(a.Findings, lasts) {
 			done = append(done, id)
 		}
 	}

@@ -52,7 +52,7 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 			}
 			p.note("Connecting to %s …", a.node)
 			err := a.serve(ctx)
-			p.note("Left %s. Nothing of BeamLens stays there.", a.node)
+			p.left(a.node)
 			return err
 		},
 	}
@@ -98,7 +98,7 @@ func (a attachment) open(ctx context.Context) (*engine.Engine, func(), error) {
 		kept, close = s, func() { s.Close() }
 	}
 	e, err := engine.New(engine.Options{
-		Target: target, Skills: []*skill.Skill{beam.VM(link)}, Store: kept, Services: []engine.Service{link}, OnEvent: a.notify,
+		Target: target, Skills: []*skill.Skill{beam.VM(link)}, Store: kept, Work: []engine.Work{link}, OnEvent: a.notify,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, func() error { close(); return nil }())

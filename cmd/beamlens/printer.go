@@ -20,6 +20,7 @@ type printer struct {
 	verbose bool
 	colour  bool
 	down    string // the reason that was told last
+	wasUp   bool
 }
 
 func newPrinter(out io.Writer, json, verbose bool) *printer {
@@ -60,6 +61,16 @@ func (p *printer) note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fmt.Fprintln(p.out, p.paint(dim, fmt.Sprintf(format, args...)))
+}
+
+// left says that we have gone.
+func (p *printer) left(node string) {
+	p.mu.Lock()
+	up := p.wasUp
+	p.mu.Unlock()
+	if up {
+		p.note("Left %s. Nothing of BeamLens stays there.", node)
+	}
 }
 
 // shown are the events that people see, and those that JSON has without --verbose.
@@ -152,7 +163,7 @@ func (p *printer) more(label, text string) {
 }
 
 func (p *printer) up(ev beamlens.Event) {
-	p.down = ""
+	p.down, p.wasUp = "", true
 	text := fmt.Sprintf("%s is up: OTP %v", p.paint(bold, ev.Target.Name), ev.Fields["otp_release"])
 	if v, ok := ev.Fields["elixir_version"].(string); ok {
 		text += ", Elixir " + v

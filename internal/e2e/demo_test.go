@@ -1,0 +1,39 @@
+package e2e
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/beamlens/beamlens-go/erlang/erlangtest"
+	"github.com/beamlens/beamlens-go/examples/shop"
+)
+
+// TestDemo runs the demo for every fault of the shop: a real Elixir application, broken and mended.
+func TestDemo(t *testing.T) {
+	erlangtest.Erl(t)
+	if _, err := exec.LookPath("elixir"); err != nil {
+		t.Fatal("Elixir is not installed: run scripts/setup")
+	}
+	path := program(t)
+	says := map[string][]string{
+		"mailbox":   {"mailbox_flood", "process Shop.Mailer (<0.", "lib/shop/mailer.ex", "INSIGHT causal", "beam.message_queue_max → beam.memory_processes_mb", "cleared: mailbox_flood"},
+		"table":     {"table_growth", "table Shop.Carts", "cleared: table_growth"},
+		"processes": {"process_leak", "process Shop.Payments (<0.", "cleared: process_leak"},
+	}
+	for _, fault := range shop.Faults {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			out, err := exec.Command(path, "demo", "--once", "--fault", fault).CombinedOutput()
+			t.Logf("%s", out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range says[fault] {
+				if !strings.Contains(string(out), s) {
+					t.Errorf("it does not say %q", s)
+				}
+			}
+		})
+	}
+}
