@@ -66,6 +66,7 @@ type Operator struct {
 	pending   []pending
 	health    beamlens.Health
 	open      map[string]beamlens.Alert // alerts that are not cleared, by id
+	inherited map[string]bool           // those of an earlier life: the watch has yet to find again what they are about
 	snapshots []beamlens.Snapshot       // newest last
 	activity  string
 	runs      int
@@ -102,7 +103,7 @@ func New(o Options) *Operator {
 	return &Operator{
 		Options: o, system: systemPrompt(o.Skill),
 		signal: make(chan struct{}, 1), busy: make(chan struct{}, 1),
-		health: beamlens.Healthy, open: map[string]beamlens.Alert{}, activity: "starting",
+		health: beamlens.Healthy, open: map[string]beamlens.Alert{}, inherited: map[string]bool{}, activity: "starting",
 	}
 }
 
@@ -212,7 +213,7 @@ func (o *Operator) load(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, a := range alerts {
-		o.open[a.ID] = a
+		o.open[a.ID], o.inherited[a.ID] = a, true
 	}
 	return nil
 }
@@ -252,7 +253,9 @@ func (o *Operator) reconcile(ctx context.Context) bool {
 	o.mu.Lock()
 	var done []string
 	for id, a := range o.open {
-		lasts := func(f beamlens.Finding) bool { return lasting[f.Metric+"/"+f.Kind] || samples < settled(f.Kind) }
+		lasts := func(f beamlens.Finding) bool {
+			return lasting[f.Metric+"/"+f.Kind] || o.inherited[id] && samples < settled(f.Kind)
+		}
 		if len(a.Findings) > 0 && !slices.ContainsFunc(a.Findings, lasts) {
 			done = append(done, id)
 		}
@@ -277,6 +280,7 @@ func (o *Operator) clear(ctx context.Context, id string) {
 	}
 	o.mu.Lock()
 	delete(o.open, id)
+	delete(o.inherited, id)
 	o.mu.Unlock()
 	o.OnEvent(beamlens.Event{Name: beamlens.EventAlertCleared, At: now, Target: o.Target, Subject: o.Name, TraceID: a.TraceID, Alert: &a})
 }

@@ -122,7 +122,12 @@ type raw struct {
 	In           int64            `json:"io_in"`
 	Out          int64            `json:"io_out"`
 	Memory       map[string]int64 `json:"memory"`
-	Terms        struct {
+	Answers      *bool            `json:"schedulers_answer"`
+	Probe        *struct {
+		TickUS int64 `json:"tick_us"`
+		Memory int64 `json:"memory"`
+	} `json:"probe"`
+	Terms struct {
 		Count  int64 `json:"count"`
 		Memory int64 `json:"memory"`
 	} `json:"persistent_term"`
@@ -133,8 +138,7 @@ type raw struct {
 		Max      int64  `json:"message_queue_max"`
 		MaxPid   string `json:"message_queue_max_pid"`
 		MaxName  string `json:"message_queue_max_name"`
-		TickUS   int64  `json:"tick_us"`
-		Memory   int64  `json:"probe_memory"`
+		Stuck    []any  `json:"unanswering"`
 	} `json:"scan"`
 }
 
@@ -161,16 +165,26 @@ func (v vm) snapshot(ctx context.Context) (map[string]any, error) {
 		"atom_utilization_pct": pct(r.Atoms, r.AtomLimit), "scheduler_run_queue": r.RunQueue, "schedulers_online": r.Online,
 		"run_queue_per_scheduler": math.Round(float64(r.RunQueue)/float64(max(r.Online, 1))*100) / 100,
 		"process_count":           r.Processes, "port_count": r.Ports, "atom_count": r.Atoms,
-		"memory_total_mb": mb(r.Memory["total"]), "memory_processes_mb": mb(r.Memory["processes"]), "binary_memory_mb": mb(r.Memory["binary"]),
-		"memory_ets_mb": mb(r.Memory["ets"]), "memory_atom_mb": mb(r.Memory["atom"]), "memory_code_mb": mb(r.Memory["code"]),
-		"reductions": r.Reductions, "gcs": r.GCs, "io_in_mb": mb(r.In), "io_out_mb": mb(r.Out), "uptime_s": r.UptimeMS / 1000,
+		"reductions": r.Reductions, "uptime_s": r.UptimeMS / 1000,
+	}
+	// A scheduler that runs something which does not yield tells neither its memory nor its collections.
+	if r.Answers == nil || *r.Answers {
+		m := r.Memory
+		s["memory_total_mb"], s["memory_processes_mb"], s["binary_memory_mb"] = mb(m["total"]), mb(m["processes"]), mb(m["binary"])
+		s["memory_ets_mb"], s["memory_atom_mb"], s["memory_code_mb"] = mb(m["ets"]), mb(m["atom"]), mb(m["code"])
+		s["gcs"], s["io_in_mb"], s["io_out_mb"] = r.GCs, mb(r.In), mb(r.Out)
 	}
 	if scan := r.Scan; scan != nil {
 		s["message_queue_max"], s["message_queue_total"] = scan.Max, scan.Total
 		if scan.Max > 0 {
 			s["message_queue_max_pid"], s["message_queue_max_name"] = scan.MaxPid, scan.MaxName
 		}
-		s["probe_us"], s["probe_memory_kb"] = scan.TickUS, scan.Memory/1024
+		if len(scan.Stuck) > 0 {
+			s["processes_that_do_not_yield"] = scan.Stuck
+		}
+	}
+	if r.Probe != nil {
+		s["probe_us"], s["probe_memory_kb"] = r.Probe.TickUS, r.Probe.Memory/1024
 	}
 	return s, nil
 }

@@ -22,6 +22,7 @@ type processRow struct {
 	Name         *string `json:"name"`
 	Label        *string `json:"label"`
 	MemoryKB     *int64  `json:"memory_kb"`
+	BinaryKB     *int64  `json:"binary_kb"`
 	Queue        int64   `json:"message_queue"`
 	QueueGrowth  *int64  `json:"message_queue_growth_per_s"`
 	Reductions   int64   `json:"reductions"`
@@ -84,6 +85,7 @@ type groupsOut struct {
 
 type groupRow struct {
 	Count       int64    `json:"count"`
+	Growth      *float64 `json:"growth_per_s"`
 	Initial     string   `json:"initial_call"`
 	ParentPid   *string  `json:"parent_pid"`
 	ParentName  *string  `json:"parent_name"`

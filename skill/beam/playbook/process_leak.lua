@@ -9,6 +9,11 @@ local speed = ""
 if finding.rate and finding.rate >= 1 and finding.metric == "process_count" then
   speed = string.format(", %d a second more than end", finding.rate)
 end
+-- What was spawned with a fun says nothing by its first call; where it waits does.
+local what = "started as " .. first.initial_call
+if first.initial_call == "erlang:apply/2" then
+  what = "started with a fun"
+end
 local culprit
 if first.parent_pid then
   culprit = {kind = "process", id = first.parent_pid, name = first.parent_name, facts = {
@@ -18,7 +23,7 @@ end
 return {
   type = "process_leak",
   severity = p.process_count > p.process_limit * 0.9 and "critical" or "warning",
-  summary = string.format("%s has started %d processes of %s that do not end%s. They are in %s.", parent, first.count, first.initial_call, speed, first.current_function or "?"),
+  summary = string.format("%s has %d processes %s that do not end%s. They are in %s.", parent, first.count, what, speed, first.current_function or "?"),
   observation = string.format("%d of %d processes were started by %s; the limit is %d.", first.count, p.process_count, parent, p.process_limit),
   context = first.parent_alive and "The process that starts them is alive." or "The process that started them has ended.",
   hypothesis = "They wait for something that does not come, or nobody tells them to stop.",

@@ -1,0 +1,141 @@
+package watch_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	beamlens "github.com/beamlens/beamlens-go"
+	"github.com/beamlens/beamlens-go/skill"
+	"github.com/beamlens/beamlens-go/watch"
+)
+
+var target = beamlens.Target{Kind: "test", Name: "t"}
+
+func sampled(snapshot func(context.Context) (map[string]any, error)) *skill.Skill {
+	return &skill.Skill{
+		ID: "s", Snapshot: snapshot, Metrics: []skill.Metric{{Name: "x", Kind: skill.Gauge, Quiet: true, Unit: "things"}},
+		Rules: []skill.Rule{{Metric: "x", Above: 100, Severity: beamlens.SeverityCritical}},
+	}
+}
+
+type told struct {
+	findings  []beamlens.Finding
+	snapshots []beamlens.Snapshot
+	events    []string
+}
+
+// run watches for a while in a bubble.
+func run(t *testing.T, d time.Duration, snapshot func(context.Context) (map[string]any, error)) (*watch.Watch, *told) {
+	t.Helper()
+	var out told
+	w := watch.New(target, sampled(snapshot), &watch.Options{
+		OnFinding: func(f beamlens.Finding, s beamlens.Snapshot) {
+			out.findings, out.snapshots = append(out.findings, f), append(out.snapshots, s)
+		},
+		OnEvent: func(e beamlens.Event) { out.events = append(out.events, e.Name) },
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	if err := w.Serve(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	return w, &out
+}
+
+func TestFindingComesWithItsSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		w, out := run(t, 2*time.Minute, func(context.Context) (map[string]any, error) {
+			x := 1.0
+			if s := time.Since(began); s > 30*time.Second && s < 60*time.Second {
+				x = 500
+			}
+			return map[string]any{"x": x, "name": "a"}, nil
+		})
+		if len(out.findings) != 2 {
+			t.Fatalf("findings %+v", out.findings)
+		}
+		opened, cleared := out.findings[0], out.findings[1]
+		if opened.Cleared() || opened.Metric != "x" || opened.Severity != "critical" || opened.Rule != "x > 100" || opened.Value != 500 || opened.Ordinary != 1 || opened.Tier != beamlens.TierAlert {
+			t.Errorf("opened %+v", opened)
+		}
+		if off := opened.Onset.Sub(began.Add(30 * time.Second)).Abs(); off > 2*time.Second {
+			t.Errorf("onset is %s off", off)
+		}
+		if v, _ := out.snapshots[0].Number("x"); v != 500 {
+			t.Errorf("the snapshot of the finding has x = %g", v)
+		}
+		if !cleared.Cleared() || cleared.ID != opened.ID {
+			t.Errorf("cleared %+v", cleared)
+		}
+		if len(w.Open()) != 0 {
+			t.Errorf("still open: %+v", w.Open())
+		}
+		if n := len(w.Series("x")); n < 110 || n > 125 {
+			t.Errorf("%d samples in two minutes", n)
+		}
+	})
+}
+
+func TestAFailingSnapshotIsAGapToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		w, out := run(t, time.Minute, func(context.Context) (map[string]any, error) {
+			if n++; n > 10 && n < 30 {
+				if n%2 == 0 {
+					panic("oh")
+				}
+				return nil, errors.New("away")
+			}
+			return map[string]any{"x": 1.0}, nil
+		})
+		if len(out.findings) != 0 || len(out.events) != 2 || out.events[0] != "watch.snapshot_failed" || out.events[1] != "watch.snapshot_recovered" {
+			t.Errorf("findings %v, events %v", out.findings, out.events)
+		}
+		if w.Samples() < 30 {
+			t.Errorf("%d samples", w.Samples())
+		}
+	})
+}
+
+func TestASlowTargetIsAskedLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := time.Duration(0)
+		run(t, 10*time.Minute, func(ctx context.Context) (map[string]any, error) {
+			time.Sleep(2 * time.Second)
+			busy += 2 * time.Second
+			return map[string]any{"x": 1.0}, nil
+		})
+		if share := busy.Seconds() / 600; share > 0.21 {
+			t.Errorf("snapshots took %.0f %% of the time", share*100)
+		}
+	})
+}
+
+func TestAHangingSnapshotIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, out := run(t, time.Minute, func(ctx context.Context) (map[string]any, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		if len(out.events) != 1 || out.events[0] != "watch.snapshot_failed" {
+			t.Errorf("events %v", out.events)
+		}
+	})
+}
+
+func TestSeriesIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := run(t, 90*time.Minute, func(context.Context) (map[string]any, error) { return map[string]any{"x": 1.0}, nil })
+		series := w.Series("x")
+		if len(series) != 3600 {
+			t.Errorf("%d samples are kept", len(series))
+		}
+		if !series[0].At.Before(series[len(series)-1].At) {
+			t.Error("the series is not in order")
+		}
+	})
+}
