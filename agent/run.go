@@ -280,13 +280,13 @@ func (r *runner) encode(call llm.ToolCall, p picked) llm.ToolResult {
 	if p.err != nil {
 		out.Failed, content = true, map[string]any{"error": p.err.Error()}
 	}
-	raw, err := json.Marshal(content)
+	raw, err := Encode(content)
 	if err != nil {
 		out.Failed = true
-		raw, _ = json.Marshal(map[string]any{"error": "the result cannot be encoded: " + err.Error()})
+		raw, _ = Encode(map[string]any{"error": "the result cannot be encoded: " + err.Error()})
 	}
 	if len(raw) > r.ResultBytes {
-		raw, _ = json.Marshal(map[string]any{"truncated": true, "bytes": len(raw), "hint": "ask for fewer rows or fields",
+		raw, _ = Encode(map[string]any{"truncated": true, "bytes": len(raw), "hint": "ask for fewer rows or fields",
 			"beginning": strings.ToValidUTF8(string(raw[:r.ResultBytes]), "")})
 	}
 	out.Content = string(raw)

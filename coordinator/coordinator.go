@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -251,7 +250,7 @@ func (c *Coordinator) input(reason, question string, unread int) string {
 	if c.Health != nil {
 		in.Health = c.Health()
 	}
-	raw, err := json.MarshalIndent(in, "", " ")
+	raw, err := agent.EncodeIndent(in)
 	if err != nil {
 		raw = []byte("{}") // unreachable: plain values always encode
 	}

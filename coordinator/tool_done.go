@@ -18,6 +18,6 @@ func (r *run) done() agent.Tool {
 	return agent.NewTool("done", "Done", "Ends this pass over the alerts.",
 		func(_ context.Context, in doneInput) (agent.Result, error) {
 			r.event("coordinator.done", r.trace, nil)
-			return agent.Result{Content: finished{in.Answer}, End: true}, nil
+			return agent.Result{Content: finished(in), End: true}, nil
 		})
 }

@@ -8,6 +8,20 @@ import (
 	"github.com/beamlens/beamlens-go/erlang/etf"
 )
 
+// call is one call that waits for its answer.
+type call struct {
+	ref       etf.Ref
+	pid       etf.Pid
+	started   bool
+	abandoned bool
+	answer    chan reply // buffered: one reply and never a second
+}
+
+type reply struct {
+	payload []byte // the exit reason, still encoded
+	err     error
+}
+
 func (d *conn) Call(ctx context.Context, module, function etf.Atom, args ...etf.Term) (etf.Term, error) {
 	v, err := d.call(ctx, module, function, args)
 	if err != nil {
@@ -20,25 +34,27 @@ func (d *conn) call(ctx context.Context, module, function etf.Atom, args []etf.T
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &call{answer: make(chan reply, 1)}
-	d.mu.Lock()
-	if d.calls == nil || d.reason != nil {
-		reason := d.reason
-		d.mu.Unlock()
-		return nil, fmt.Errorf("%w: %w", ErrClosed, reason)
+	c, err := d.begin()
+	if err != nil {
+		return nil, err
 	}
-	d.refs++
-	self := d.peer.Self
-	c.ref = etf.Ref{Node: self.Node, Creation: self.Creation, N: 3, Words: [5]uint32{d.refs}}
-	d.calls[c.ref] = c
-	d.mu.Unlock()
-
 	// {29, ReqId, From, GroupLeader, {Module, Function, Arity}, Options}; the arguments are the payload. erpc:execute_call/4 has been
 	// there since OTP 23: it exits with {Ref, return, Value} or with what was raised.
-	request := etf.Tuple{int64(opSpawnRequest), c.ref, self, self, etf.Tuple{atomErpc, atomExecute, int64(4)}, d.spawn}
-	if err := d.send(request, etf.List{c.ref, module, function, etf.List(args)}); err != nil {
+	request := etf.Tuple{int64(opSpawnRequest), c.ref, d.self, d.self, etf.Tuple{atomErpc, atomExecute, int64(4)}, d.spawn}
+	b, err := message(request, etf.List{c.ref, module, function, etf.List(args)})
+	if err != nil {
 		d.forget(c)
 		return nil, err
+	}
+	if !d.direct(b) {
+		select {
+		case d.queue <- b:
+		case <-ctx.Done():
+			d.forget(c)
+			return nil, ctx.Err()
+		case <-d.done:
+			return nil, fmt.Errorf("%w: %w", ErrClosed, d.why())
+		}
 	}
 	select {
 	case <-ctx.Done():
@@ -48,29 +64,60 @@ func (d *conn) call(ctx context.Context, module, function etf.Atom, args []etf.T
 		if r.err != nil {
 			return nil, r.err
 		}
-		return d.result(c, r.payload)
+		return d.result(c, r.payload, module, function, len(args))
 	}
 }
 
+// begin registers a call.
+func (d *conn) begin() (*call, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reason != nil {
+		return nil, fmt.Errorf("%w: %w", ErrClosed, d.reason)
+	}
+	d.refs++
+	c := &call{
+		// A reference has 18 bits in its first word.
+		ref:    etf.Ref{Node: d.self.Node, Creation: d.self.Creation, N: 3, Words: [5]uint32{uint32(d.refs & 0x3ffff), uint32(d.refs >> 18), uint32(d.refs >> 50)}},
+		answer: make(chan reply, 1),
+	}
+	if d.calls != nil {
+		d.calls[c.ref] = c
+	}
+	return c, nil
+}
+
 // result reads the reason with which a call's process ended.
-func (d *conn) result(c *call, payload []byte) (etf.Term, error) {
+func (d *conn) result(c *call, payload []byte, module, function etf.Atom, arity int) (etf.Term, error) {
 	reason, _, err := etf.Decode(payload, d.options.Limits)
+	if errors.Is(err, etf.ErrLimit) {
+		return nil, fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	t, ok := reason.(etf.Tuple)
-	if !ok || len(t) < 3 || t[0] != c.ref {
-		if reason == etf.A("killed") {
+	if !ok || len(t) < 3 || t[0] != etf.Term(c.ref) {
+		if reason == etf.Term(atomKilled) {
 			return nil, fmt.Errorf("%w: it needed more than %d MB, or somebody killed it", ErrKilled, d.options.MaxHeap*8>>20)
 		}
 		return nil, fmt.Errorf("%w: %s", ErrKilled, etf.Format(reason))
 	}
 	class, _ := t[1].(etf.Atom)
-	if class == etf.A("return") {
+	if class == atomReturn {
 		return t[2], nil
 	}
-	return nil, &RemoteError{Class: class.String(), Reason: t[2]}
+	e := &RemoteError{Class: class.String(), Reason: t[2], module: module, function: function, arity: arity}
+	if len(t) > 3 {
+		e.Stack, _ = t[3].(etf.List)
+	}
+	return nil, e
 }
+
+var (
+	atomKilled = etf.A("killed")
+	atomReturn = etf.A("return")
+)
 
 // spawned learns the process of a call, or that there is none.
 func (d *conn) spawned(ref, result etf.Term) {
@@ -135,5 +182,5 @@ func (d *conn) abandon(c *call) {
 
 // kill ends a process that we started. The connection may be gone, and then so is the process.
 func (d *conn) kill(pid etf.Pid) {
-	_ = d.send(etf.Tuple{int64(opPayloadExit2), d.peer.Self, pid}, atomKill)
+	d.post(etf.Tuple{int64(opPayloadExit2), d.self, pid}, atomKill)
 }

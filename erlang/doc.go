@@ -11,11 +11,19 @@
 //
 // # Blocking and ownership
 //
-// A Conn owns two goroutines: one reads, one sends ticks. Close waits for both. Nothing that the node does can block them: messages
-// that nobody reads are dropped and counted, and a node that does not take what we write is given up after a while.
+// A Conn owns two goroutines: one reads, one writes and sends ticks. Close waits for both. Nothing that the node does can block them
+// for ever: messages that nobody reads are dropped and counted, and a node that takes nothing, or says nothing, for a while is
+// given up. A Call never outlasts its context.
+//
+// A [Link] keeps a connection: its Serve dials, waits for the end, and dials again, more and more slowly. It owns no goroutine.
+//
+// # Names
+//
+// Every node name is an atom for ever at the node that we join. We take one of eight by default, never a random one.
 //
 // # Protocol
 //
-// Handshake version 6 (ERTS User's Guide, "Distribution Protocol"; OTP 23 and later). We announce neither the atom cache nor fragments, so
-// every message is one frame: control term, payload. An answer of any size up to Options.MaxFrame comes as one frame.
+// Handshake version 6 (ERTS User's Guide, "Distribution Protocol"; OTP 23 and later); a node must be of OTP 25 or later. We announce
+// neither the atom cache nor fragments, so every message is one frame: control message, payload. An answer of any size up
+// to Options.MaxFrame comes as one frame; a larger one fails its call and no other.
 package erlang

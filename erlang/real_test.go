@@ -316,3 +316,51 @@ func TestTicksKeepAnIdleConnection(t *testing.T) {
 	}
 	call(t, c, "erlang", "node")
 }
+
+func TestNotAllowed(t *testing.T) {
+	n := erlangtest.StartNode(t)
+	n.Eval(t, "net_kernel:allow(['friend@localhost']).")
+	if _, err := try(t, n.Name, nil); !errors.Is(err, erlang.ErrNotAllowed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What processes of the node do to us as they would to any node must not leave them waiting.
+func TestProcessesThatWatchUs(t *testing.T) {
+	n := erlangtest.StartNode(t)
+	c := dial(t, n, nil)
+	n.Eval(t, fmt.Sprintf("Us = '%s'.", c.Peer().Name))
+	for what, tc := range map[string]struct{ ask, want string }{
+		"ping":           {"net_adm:ping(Us).", "pong"},
+		"monitor a name": {"M = erlang:monitor(process, {nobody, Us}), receive {'DOWN', M, _, _, R1} -> R1 after 5000 -> none end.", "noproc"},
+		"call a name":    {"{'EXIT', {R2, _}} = catch gen_server:call({nobody, Us}, hi, 5000), R2.", "noproc"},
+		"spawn":          {"Q = spawn_request(Us, erlang, node, []), receive {spawn_reply, Q, error, R3} -> R3 after 5000 -> none end.", "notsup"},
+		"send to a name": {"{nobody, Us} ! hi.", "hi"},
+		"erpc":           {"{'EXIT', {{erpc, R4}, _}} = catch erpc:call(Us, erlang, node, [], 5000), R4.", "notsup"},
+	} {
+		if got := n.Eval(t, tc.ask); got != tc.want {
+			t.Errorf("%s: got %s, want %s", what, got, tc.want)
+		}
+	}
+	call(t, c, "erlang", "node")
+}
+
+// Our pid can be monitored, linked to and unlinked from, and who does hears when we leave.
+func TestOurPidIsWatched(t *testing.T) {
+	n := erlangtest.StartNode(t)
+	c := dial(t, n, nil)
+	n.Eval(t, "Me = self(), register(shell_of_test, Me), Me.")
+	call(t, c, "erlang", "send", etf.A("shell_of_test"), c.Peer().Self)
+	n.Eval(t, "Us = receive P when is_pid(P) -> P after 5000 -> none end.")
+	n.Eval(t, "process_flag(trap_exit, true), link(Us), unlink(Us), link(Us), Mon = monitor(process, Us), exit(Us, kill), Us ! {from, self()}.")
+	if got, ok := (<-c.Messages()).(etf.Tuple); !ok || len(got) != 2 || got[0] != etf.Term(etf.A("from")) {
+		t.Errorf("got %s", etf.Format(got))
+	}
+	c.Close()
+	if got := n.Eval(t, "receive {'DOWN', Mon, process, Us, W1} -> W1 after 5000 -> none end."); got != "noconnection" {
+		t.Errorf("the monitor says %s", got)
+	}
+	if got := n.Eval(t, "receive {'EXIT', Us, W2} -> W2 after 5000 -> none end."); got != "noconnection" {
+		t.Errorf("the link says %s", got)
+	}
+}

@@ -3,7 +3,6 @@ package operator
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +22,6 @@ type run struct {
 	evidence []beamlens.Evidence
 	seen     bytes.Buffer // what tools returned: an id that is not in here was made up
 	fired    []beamlens.Alert
-	summary  string
 }
 
 // Bounds of what one run keeps.
@@ -109,20 +107,20 @@ func (r *run) known(id string) bool {
 
 // saw remembers what a tool returned.
 func (r *run) saw(v any) {
-	if raw, err := json.Marshal(v); err == nil && r.seen.Len()+len(raw) <= maxSeen {
+	if raw, err := agent.Encode(v); err == nil && r.seen.Len()+len(raw) <= maxSeen {
 		r.seen.Write(raw)
 	}
 }
 
 // mentioned says whether a tool returned this text in this run.
 func (r *run) mentioned(text string) bool {
-	quoted, err := json.Marshal(text)
+	quoted, err := agent.Encode(text)
 	return err == nil && bytes.Contains(r.seen.Bytes(), quoted[1:len(quoted)-1])
 }
 
 // attach keeps what a callback gave as evidence of the alerts of this run.
 func (r *run) attach(title string, data any) {
-	raw, err := json.Marshal(data)
+	raw, err := agent.Encode(data)
 	if err != nil || len(raw) > maxEvidenceBytes {
 		return
 	}
@@ -225,7 +223,7 @@ func (r *run) input(reason, question string) string {
 		in.OpenAlerts = append(in.OpenAlerts, v)
 	}
 	slices.SortFunc(in.OpenAlerts, func(a, b alertView) int { return a.Since.Compare(b.Since) })
-	raw, err := json.MarshalIndent(in, "", " ")
+	raw, err := agent.EncodeIndent(in)
 	if err != nil {
 		raw = []byte("{}") // unreachable: plain values always encode
 	}
@@ -268,7 +266,7 @@ func (r *run) functions() map[string]func(context.Context, []any) (any, error) {
 func callTitle(name string, args []any) string {
 	texts := make([]string, len(args))
 	for i, a := range args {
-		raw, err := json.Marshal(a)
+		raw, err := agent.Encode(a)
 		if err != nil {
 			raw = []byte("?")
 		}

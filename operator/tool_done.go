@@ -12,13 +12,13 @@ type doneInput struct {
 
 // finished is the result of done.
 type finished struct {
-	Summary string `json:"summary"`
+	Summary string `json:"summary,omitempty"`
 }
 
 func (r *run) done() agent.Tool {
 	return agent.NewTool("done", "Done", "Ends this investigation.",
 		func(_ context.Context, in doneInput) (agent.Result, error) {
 			r.event("operator.done", r.trace, map[string]any{"summary": in.Summary})
-			return agent.Result{Content: finished{in.Summary}, End: true}, nil
+			return agent.Result{Content: finished(in), End: true}, nil
 		})
 }

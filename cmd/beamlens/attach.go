@@ -30,6 +30,7 @@ func attachCommand() *cobra.Command {
 	var a attachment
 	var json, verbose bool
 	var limit time.Duration
+	var secure tlsFiles
 	cmd := &cobra.Command{
 		Use:   "attach NODE",
 		Short: "Watch a BEAM node over Erlang distribution",
@@ -42,6 +43,11 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.node = args[0]
+			config, err := secure.config()
+			if err != nil {
+				return &exit{exitUnable, err}
+			}
+			a.dist.TLS = config
 			p := newPrinter(cmd.OutOrStdout(), json, verbose)
 			a.notify = p.event
 			ctx := cmd.Context()
@@ -51,7 +57,7 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 				defer cancel()
 			}
 			p.note("Connecting to %s …", a.node)
-			err := a.serve(ctx)
+			err = a.serve(ctx)
 			p.left(a.node)
 			return err
 		},
@@ -60,6 +66,9 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 	f.StringVar(&a.dist.CookieFile, "cookie-file", "", "file with the node's cookie (default ~/.erlang.cookie)")
 	f.StringVar(&a.dist.Name, "name", "", "our own node name (default beamlens-1@<host>, or the next that is free)")
 	f.StringVar(&a.dist.Epmd, "epmd", "", "host:port of the port mapper (default: port 4369 of the node's host)")
+	f.StringVar(&secure.ca, "tls-ca", "", "TLS distribution: file with the certificate authority of the node (PEM)")
+	f.StringVar(&secure.cert, "tls-cert", "", "TLS distribution: file with our certificate (PEM)")
+	f.StringVar(&secure.key, "tls-key", "", "TLS distribution: file with our key (PEM)")
 	f.BoolVar(&a.plain, "no-probe", false, "load nothing into the node; tells less")
 	f.StringVar(&a.file, "store", "", "keep alerts, insights and transcripts in this SQLite file (default: in memory)")
 	f.BoolVar(&json, "json", false, "print events as JSON, a line each")

@@ -64,6 +64,9 @@ func Lookup(ctx context.Context, addr, name string) (Node, error) {
 		return Node{}, fmt.Errorf("%w at %s: the answer is cut off", ErrNotRunning, addr)
 	}
 	u16 := func(i int) int { return int(binary.BigEndian.Uint16(answer[i:])) }
+	if u16(2) == 0 {
+		return Node{}, fmt.Errorf("%w: %s, with port 0", ErrNotFound, name)
+	}
 	return Node{Name: name, Port: u16(2), Type: answer[4], Highest: u16(6), Lowest: u16(8)}, nil
 }
 
@@ -106,13 +109,14 @@ func ask(ctx context.Context, addr string, request []byte) ([]byte, error) {
 	if err := c.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
+	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })()
 	frame := binary.BigEndian.AppendUint16(nil, uint16(len(request)))
 	if _, err := c.Write(append(frame, request...)); err != nil {
-		return nil, fmt.Errorf("ask epmd at %s: %w", addr, err)
+		return nil, fmt.Errorf("%w at %s: ask it: %w", ErrNotRunning, addr, err)
 	}
 	var answer bytes.Buffer
 	if _, err := io.Copy(&answer, io.LimitReader(c, maxAnswer)); err != nil {
-		return nil, fmt.Errorf("read from epmd at %s: %w", addr, err)
+		return nil, fmt.Errorf("%w at %s: read from it: %w", ErrNotRunning, addr, err)
 	}
 	return answer.Bytes(), nil
 }

@@ -8,7 +8,7 @@ const (
 )
 
 func (d *decoder) alloc(n int) []Term {
-	if n > slabMax {
+	if n == 0 || n > slabMax {
 		return make([]Term, n)
 	}
 	if n > len(d.slab) {

@@ -100,11 +100,24 @@ func (f *formatter) scalar(t Term) {
 func (p Pid) String() string { return fmt.Sprintf("<0.%d.%d>", p.ID, p.Serial) }
 
 func (f *formatter) binary(s string) {
-	if utf8.ValidString(strings.TrimRight(s, "\x80\x81\x82\x83\xc2\xe2\xf0")) { // it may have been cut inside a character
+	if utf8.ValidString(cutInside(s)) {
 		fmt.Fprintf(f, "<<%s>>", strconv.Quote(s))
 		return
 	}
 	f.bits(BitString{[]byte(s), 8})
+}
+
+// cutInside drops the beginning of a character at the end of a text that was cut to a length.
+func cutInside(s string) string {
+	for i := 1; i <= min(utf8.UTFMax-1, len(s)); i++ {
+		if c := s[len(s)-i]; utf8.RuneStart(c) {
+			if c >= utf8.RuneSelf && !utf8.FullRuneInString(s[len(s)-i:]) {
+				return s[:len(s)-i]
+			}
+			break
+		}
+	}
+	return s
 }
 
 func (f *formatter) bits(t BitString) {

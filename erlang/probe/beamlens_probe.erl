@@ -2,88 +2,125 @@
 %%
 %% It reads and never writes. It calls no process of the user's, makes no atoms from data, and bounds what it does in time,
 %% memory and output. process_info/2 items are of two kinds: some are read under a lock, the rest are asked of the process
-%% itself, which wakes it and waits for it. Scans of all processes use the first kind only; the second is for a few suspects,
-%% each with a time limit.
+%% itself, which wakes it and waits for it. Scans of all processes use the first kind only; the second is for a few suspects.
+%%
+%% Both kinds wait for a process that is inside a native function or another operation that does not yield. So no process
+%% that must answer in time looks at others itself: a scanner does it, which is given up when it hangs (see look/6).
 %%
 %% attach/1 starts one resident process of low priority, which keeps what a single look cannot tell: growth and rates. It works
-%% only when a snapshot is asked for. It watches the nodes of the engines that have attached; when the last of them is
+%% only while snapshots are asked for. It watches the nodes of the engines that have attached; when the last of them is
 %% gone it removes itself and this module from the VM.
 %%
-%% All results are maps, lists, numbers, binaries, true, false and null.
+%% All results are maps with atom keys, lists, numbers, binaries, true, false and null.
 -module(beamlens_probe).
 
--export([attach/1, detach/1, snapshot/0, top/3, process/1, groups/1, tables/2, system/0]).
+-export([vsn/0, attach/1, detach/1, snapshot/0, top/3, process/1, groups/1, tables/2, system/0]).
 -export([loop/1]).
+
+%% Raised when functions or results change. A node keeps a module that is newer than the engine's.
+-define(VSN, 1).
 
 %% A tick looks at no more processes than this, for no longer than its budget (in microseconds, at most so much).
 -define(SLICE, 20000).
 -define(BUDGET, 20000).
-%% Ticks are no closer than this, whoever asks (milliseconds).
--define(TICK, 500).
+%% Milliseconds between ticks, and how long they go on after the last snapshot.
+-define(TICK, 1000).
+-define(INTEREST, 10000).
+%% How many of the worst are kept from tick to tick, and readings of each mailbox to tell its growth.
 -define(KEEP, 20).
-%% Readings of a watched mailbox that are kept, to tell its growth.
 -define(READINGS, 5).
+%% A process that could not be read is left alone for so long (milliseconds).
+-define(SHUN, 10000).
+%% Processes that a scanner gets at once.
+-define(CHUNK, 1000).
+-define(ALL, 1 bsl 40).
+%% Milliseconds between two readings that are to tell a rate, when ticks cannot.
+-define(PAUSE, 200).
+%% How long a scanner may hang at one process (milliseconds), and at how many before the scan is given up.
+-define(STALL, 200).
+-define(STALLS, 10).
+%% Milliseconds for a scan of all processes, and for reading the more expensive items of all of them.
+-define(SCAN, 10000).
+-define(SCAN_GC, 500).
 %% How long one suspect may take to tell what only it can tell, and all of them together (milliseconds).
 -define(SUSPECT, 250).
 -define(SUSPECTS, 2000).
 -define(MAX_ROWS, 50).
+-define(MAX_GROUPS, 2000).
+%% A dictionary is read only of processes with a smaller heap than this (words).
+-define(SMALL_HEAP, 100000).
 
 %%% The resident process
 
 attach(Owner) when is_atom(Owner) ->
-    ok = ask({attach, Owner}),
-    hello().
+    case ask({attach, Owner}, start_resident(), 2000) of
+        ok -> hello();
+        {failed, Why} -> error({resident, Why})
+    end.
 
 detach(Owner) when is_atom(Owner) ->
     case whereis(?MODULE) of
         undefined -> ok;
-        _ -> ask({detach, Owner})
+        Pid -> ask({detach, Owner}, Pid, 1500)
     end.
 
-ask(Request) ->
-    Pid = resident(),
+%% A node under load may starve a process of low priority, so every question has a time limit.
+ask(_, undefined, _) -> {failed, absent};
+ask(Request, Pid, Time) ->
     Ref = erlang:monitor(process, Pid),
     Pid ! {Request, self(), Ref},
     receive
         {Ref, Answer} -> erlang:demonitor(Ref, [flush]), Answer;
-        {'DOWN', Ref, _, _, Why} -> error({resident, Why})
-    after 2000 ->
+        {'DOWN', Ref, _, _, Why} -> {failed, Why}
+    after Time ->
         erlang:demonitor(Ref, [flush]),
-        error({resident, timeout})
+        {failed, timeout}
     end.
 
-resident() ->
+start_resident() ->
     case whereis(?MODULE) of
         undefined ->
             {Self, Ref} = {self(), make_ref()},
             Heap = #{size => 40000000, kill => true, error_logger => false},
-            spawn_opt(fun() -> start(Self, Ref) end,
-                      [{priority, low}, {message_queue_data, off_heap}, {max_heap_size, Heap}, {fullsweep_after, 10}]),
-            receive {Ref, _} -> ok after 2000 -> error({resident, timeout}) end,
-            resident();
+            _ = spawn_opt(fun() -> start(Self, Ref) end,
+                          [{priority, low}, {message_queue_data, off_heap}, {max_heap_size, Heap}, {fullsweep_after, 10}]),
+            receive Ref -> whereis(?MODULE) after 2000 -> undefined end;
         Pid -> Pid
     end.
 
 start(From, Ref) ->
     %% The engine's pid was inherited as group leader; this process outlives the call that started it.
     group_leader(whereis(init), self()),
-    case catch register(?MODULE, self()) of
-        true ->
-            From ! {Ref, started},
-            loop(#{owners => [], ticked => undefined, scan => null, budget => ?BUDGET, round => [], sum => 0, seen => 0,
-                   total => 0, processes => 0, began => now_ms(), finished => null, watched => #{}, reds => [], hot => [], ticks => 0});
-        _ ->
-            From ! {Ref, taken}
+    Won = (catch register(?MODULE, self())),
+    From ! Ref,
+    Won =:= true andalso loop(fresh([])).
+
+fresh(Owners) ->
+    #{module => md5(), owners => Owners, armed => false, asked => 0, ticked => undefined, budget => ?BUDGET, ticks => 0, took => 0,
+      round => none, began => undefined, seen => 0, sum => 0, last => undefined, watched => #{}, reds => [], hot => [],
+      shunned => #{}, groups => undefined}.
+
+vsn() -> ?VSN.
+
+md5() -> ?MODULE:module_info(md5).
+
+%% When another version has been loaded, the next turn runs it: it takes over the owners and begins anew.
+loop(S = #{owners := Owners}) ->
+    case maps:get(module, S, undefined) =:= md5() of
+        true -> turn(S);
+        false -> turn(fresh(Owners))
     end.
 
-loop(S = #{owners := Owners}) ->
+turn(S = #{owners := Owners}) ->
     receive
         {{attach, Owner}, From, Ref} ->
-            lists:member(Owner, Owners) orelse erlang:monitor_node(Owner, true),
-            From ! {Ref, ok},
-            ?MODULE:loop(S#{owners := [Owner | lists:delete(Owner, Owners)]});
+            Known = lists:member(Owner, Owners) orelse (catch erlang:monitor_node(Owner, true)),
+            case Known of
+                true -> From ! {Ref, ok}, ?MODULE:loop(S#{owners := [Owner | lists:delete(Owner, Owners)]});
+                _ -> From ! {Ref, {failed, not_distributed}}, ?MODULE:loop(S)
+            end;
         {{detach, Owner}, From, Ref} ->
-            lists:member(Owner, Owners) andalso erlang:monitor_node(Owner, false),
+            lists:member(Owner, Owners) andalso (catch erlang:monitor_node(Owner, false)),
             Gone = erlang:monitor(process, From),
             From ! {Ref, ok},
             %% The caller runs this module: it must be out of it before the module goes.
@@ -92,20 +129,34 @@ loop(S = #{owners := Owners}) ->
         {nodedown, Owner} ->
             leave(S, Owner);
         {scan, From, Ref} ->
-            Next = tick(S),
-            From ! {Ref, maps:get(scan, Next)},
-            ?MODULE:loop(Next);
+            S1 = arm(S#{asked := now_ms()}),
+            From ! {Ref, {report(S1), self_report(S1)}},
+            ?MODULE:loop(S1);
         {rates, From, Ref} ->
-            #{hot := Hot, watched := Watched} = S,
-            Growth = maps:from_list([{P, G} || {P, Rs} <- maps:to_list(Watched), G <- [growth(Rs)], G =/= null]),
-            From ! {Ref, #{hot => maps:from_list([{P, R} || {R, P} <- Hot]), growth => Growth}},
+            From ! {Ref, rates(S)},
             ?MODULE:loop(S);
+        {{groups, Counts}, From, Ref} ->
+            From ! {Ref, maps:get(groups, S)},
+            ?MODULE:loop(S#{groups := {now_ms(), Counts}});
+        {tick, Armed} when Armed =:= map_get(armed, S) ->
+            case now_ms() - maps:get(asked, S) > ?INTEREST of
+                true -> erlang:hibernate(?MODULE, loop, [(fresh(Owners))#{ticks := maps:get(ticks, S), groups := maps:get(groups, S)}]);
+                false -> ?MODULE:loop(arm(tick(S#{armed := false})))
+            end;
         _ ->
             ?MODULE:loop(S)
     end.
 
+%% The first question of a while is answered by a tick at once; after it they come by the clock.
+arm(S = #{armed := Armed}) when Armed =/= false -> S;
+arm(S0 = #{ticked := Last}) ->
+    S = case Last of undefined -> tick(S0); _ -> S0 end,
+    Ref = make_ref(),
+    erlang:send_after(?TICK, self(), {tick, Ref}),
+    S#{armed := Ref}.
+
 leave(S = #{owners := Owners}, Owner) ->
-    case lists:delete(Owner, Owners) of
+    case Owners -- [Owner] of
         [] -> unload();
         Rest -> ?MODULE:loop(S#{owners := Rest})
     end.
@@ -118,100 +169,70 @@ unload() ->
     spawn(erl_eval, exprs, [Exprs, []]),
     ok.
 
-%%% The tick: a slice of all processes
+%%% The tick: rates since the last one, watched mailboxes, and a slice of all processes
 
-tick(S = #{ticked := Last}) ->
-    Now = now_ms(),
-    case Last =/= undefined andalso Now - Last < ?TICK of
-        true -> S;
-        false -> tick(S, Now, Last)
-    end.
-
-tick(S0, Now, Last) ->
-    Start = now_us(),
-    Hot = hot(S0, Now, Last),
-    Watched0 = reread(maps:get(watched, S0), Now),
-    {Round, S1} = case maps:get(round, S0) of
-        [] -> {processes(), S0#{sum := 0, seen := 0, began := Now}};
-        Rest -> {Rest, S0}
+tick(S0 = #{budget := Budget, ticked := Last}) ->
+    {Start, Now} = {now_us(), now_ms()},
+    Shunned = maps:filter(fun(_, Until) -> Until > Now end, maps:get(shunned, S0)),
+    {Hot, HotReds, L1} = hot(maps:get(reds, S0), Now, Last, Shunned, Start + Budget div 2),
+    {Watched, L2} = reread(maps:get(watched, S0), Now, Shunned),
+    S1 = case maps:get(round, S0) of
+        none -> S0#{round := everybody(), began := Now, seen := 0, sum := 0};
+        _ -> S0
     end,
-    Stop = Start + maps:get(budget, S0),
-    {Left, Seen, Sum, Top, Reds} = slice(Round, ?SLICE, Stop, 0, 0, {0, []}, []),
-    S2 = S1#{round := Left, seen := maps:get(seen, S1) + Seen, sum := maps:get(sum, S1) + Sum, reds := Reds, hot := Hot, ticked := Now,
-             ticks := maps:get(ticks, S1) + 1},
-    S3 = case Left of
-        [] -> S2#{total := maps:get(sum, S2), processes := maps:get(seen, S2), finished := Now};
-        _ -> S2#{total := max(maps:get(total, S2), maps:get(sum, S2))}
+    {{Sum, {_, Top}, Reds}, Rest, L3} =
+        look(fun slice/2, maps:get(round, S1), {0, {0, []}, []}, ?SLICE, ?SLICE, #{until => Start + Budget, skip => Shunned, stalls => 2}),
+    S2 = S1#{round := Rest, seen := maps:get(seen, S1) + seen(L3), sum := maps:get(sum, S1) + Sum},
+    S3 = case Rest of
+        none -> S2#{last := #{sum => maps:get(sum, S2), seen => maps:get(seen, S2), began => maps:get(began, S2)}};
+        _ -> S2
     end,
-    Watched = watch(Watched0, Top, Now),
-    Took = now_us() - Start,
-    S4 = S3#{watched := Watched, budget := budget(maps:get(budget, S3), Took)},
-    S4#{scan := report(S4, Took, Now)}.
+    Stuck = maps:from_list([{P, Now + ?SHUN} || P <- stuck(L1) ++ stuck(L2) ++ stuck(L3)]),
+    Took = now_us() - Start - stalled(L1) - stalled(L2) - stalled(L3),
+    S3#{ticked := Now, ticks := maps:get(ticks, S3) + 1, took := Took, budget := budget(Budget, Took), hot := Hot, reds := HotReds ++ Reds,
+        watched := watch(Watched, Top, Now), shunned := maps:merge(Shunned, Stuck)}.
 
 %% More than 2 % of one scheduler halves the budget; it comes back slowly.
-budget(Budget, Took) when Took > ?BUDGET -> max(2000, Budget div 2);
+budget(Budget, Took) when Took * 50 > ?TICK * 1000 -> max(1000, Budget div 2);
 budget(Budget, _) -> min(?BUDGET, Budget + 500).
 
-slice([], _, _, Seen, Sum, {_, Top}, Reds) ->
-    {[], Seen, Sum, Top, Reds};
-slice(Pids, 0, _, Seen, Sum, {_, Top}, Reds) ->
-    {Pids, Seen, Sum, Top, Reds};
-slice(Pids, N, Stop, Seen, Sum, Top, Reds) when N rem 500 =:= 0, N < ?SLICE ->
-    case now_us() > Stop of
-        true -> {Pids, Seen, Sum, element(2, Top), Reds};
-        false -> slice1(Pids, N, Stop, Seen, Sum, Top, Reds)
-    end;
-slice(Pids, N, Stop, Seen, Sum, Top, Reds) ->
-    slice1(Pids, N, Stop, Seen, Sum, Top, Reds).
-
-slice1([P | Pids], N, Stop, Seen, Sum, Top, Reds) ->
+slice(P, {Sum, Top, Reds}) ->
     case process_info(P, [message_queue_len, reductions]) of
-        [{_, 0}, {_, R}] -> slice(Pids, N - 1, Stop, Seen + 1, Sum, Top, [{P, R} | Reds]);
-        [{_, Q}, {_, R}] -> slice(Pids, N - 1, Stop, Seen + 1, Sum + Q, insert(Q, P, ?KEEP, Top), [{P, R} | Reds]);
-        undefined -> slice(Pids, N - 1, Stop, Seen, Sum, Top, Reds)
+        [{_, 0}, {_, R}] -> {Sum, Top, [{P, R} | Reds]};
+        [{_, Q}, {_, R}] -> {Sum + Q, insert(Q, P, ?KEEP, Top), [{P, R} | Reds]};
+        undefined -> {Sum, Top, Reds}
     end.
 
-%% The largest Keep of what was inserted: {how many, [{Value, Pid}] with the smallest first}.
-insert(V, P, Keep, {N, L}) when N < Keep -> {N + 1, ordered(V, P, L)};
-insert(V, _, _, Top = {_, [{Least, _} | _]}) when V =< Least -> Top;
-insert(V, P, _, {N, [_ | L]}) -> {N, ordered(V, P, L)}.
+%% Who has burnt most since the last tick: [{Pid, reductions per second}], and their readings for the next time.
+hot(Reds, Now, Last, Shunned, Until) when Reds =/= [], Now > Last ->
+    Known = case map_size(Shunned) of 0 -> Reds; _ -> [X || X = {P, _} <- Reds, not is_map_key(P, Shunned)] end,
+    {{_, Top}, _, L} = look(fun burnt/2, {Known, none}, {0, []}, ?SLICE, ?ALL, #{until => Until, stalls => 2}),
+    Unique = lists:sublist(maps:to_list(maps:from_list([{P, {D, R}} || {D, {P, R}} <- Top])), ?KEEP),
+    {by_value([{P, D * 1000 div (Now - Last)} || {P, {D, _}} <- Unique]), [{P, R} || {P, {_, R}} <- Unique], L};
+hot(_, _, _, _, _) -> {[], [], none}.
 
-ordered(V, P, [X = {Less, _} | L]) when Less < V -> [X | ordered(V, P, L)];
-ordered(V, P, L) -> [{V, P} | L].
+burnt({P, R0}, Top) ->
+    case process_info(P, reductions) of
+        {_, R} when R - R0 > 1000 -> insert(R - R0, {P, R}, 2 * ?KEEP, Top);
+        _ -> Top
+    end.
 
-%% Reductions per second since the last tick, of the processes that it saw.
-hot(#{reds := []}, _, _) -> [];
-hot(_, _, undefined) -> [];
-hot(#{reds := Reds}, Now, Last) ->
-    Dt = max(1, Now - Last),
-    {_, Top} = lists:foldl(fun({P, R0}, Acc) ->
-        case process_info(P, reductions) of
-            {_, R} when R - R0 > 1000 -> insert((R - R0) * 1000 div Dt, P, ?KEEP, Acc);
-            _ -> Acc
-        end
-    end, {0, []}, Reds),
-    lists:reverse(Top).
+%% Watched mailboxes: Pid => [{Time, Length}], newest first. One that does not let itself be read keeps its last reading.
+reread(Watched, _, _) when map_size(Watched) =:= 0 -> {Watched, none};
+reread(Watched, Now, Shunned) ->
+    {Lengths, _, L} = look(fun waiting/2, {maps:keys(Watched), none}, #{}, ?CHUNK, ?CHUNK, #{skip => Shunned, stalls => 2}),
+    Kept = maps:with(stuck(L) ++ maps:keys(Shunned), Watched),
+    {maps:fold(fun(P, Q, Acc) -> Acc#{P => lists:sublist([{Now, Q} | maps:get(P, Watched)], ?READINGS)} end, Kept, Lengths), L}.
 
-%% Watched mailboxes: Pid => [{Time, Length}], newest first.
-reread(Watched, Now) ->
-    maps:fold(fun(P, Readings, Acc) ->
-        case process_info(P, message_queue_len) of
-            {_, Q} when Q > 0 -> Acc#{P => lists:sublist([{Now, Q} | Readings], ?READINGS)};
-            _ -> Acc
-        end
-    end, #{}, Watched).
+waiting(P, Lengths) ->
+    case process_info(P, message_queue_len) of
+        {_, Q} when Q > 0 -> Lengths#{P => Q};
+        _ -> Lengths
+    end.
 
 watch(Watched, Top, Now) ->
-    All = lists:foldl(fun({Q, P}, Acc) ->
-        case Acc of
-            #{P := _} -> Acc;
-            _ -> Acc#{P => [{Now, Q}]}
-        end
-    end, Watched, Top),
-    case map_size(All) =< ?KEEP of
-        true -> All;
-        false -> maps:from_list(lists:sublist(by_length(All), ?KEEP))
-    end.
+    All = maps:merge(maps:from_list([{P, [{Now, Q}]} || {Q, P} <- Top]), Watched),
+    maps:from_list(lists:sublist(by_length(All), ?KEEP)).
 
 by_length(Watched) ->
     lists:sort(fun({_, [{_, A} | _]}, {_, [{_, B} | _]}) -> A >= B end, maps:to_list(Watched)).
@@ -224,146 +245,365 @@ growth(Readings = [{T1, Q1} | _]) ->
         _ -> null
     end.
 
-report(S = #{watched := Watched, began := Began, finished := Finished}, Took, Now) ->
-    Queues = [#{pid => pid(P), name => name(P), message_queue => Q, growth_per_s => growth(Rs)}
-              || {P, Rs = [{_, Q} | _]} <- lists:sublist(by_length(Watched), 5)],
-    {Max, Pid, Name, Growth} = case Queues of
-        [#{message_queue := M, pid := P0, name := N0, growth_per_s := G0} | _] -> {M, P0, N0, G0};
-        [] -> {0, null, null, 0}
+report(S = #{watched := Watched, shunned := Shunned}) ->
+    Worst = lists:sublist(by_length(Watched), 5),
+    Stuck = lists:sublist(maps:keys(Shunned), 5),
+    Names = names([P || {P, _} <- Worst] ++ Stuck),
+    Queues = [#{pid => pid(P), name => maps:get(P, Names, null), message_queue => Q, growth_per_s => growth(Rs)} || {P, Rs = [{_, Q} | _]} <- Worst],
+    #{message_queue := Max, pid := Pid, name := Name, growth_per_s := Growth} = case Queues of
+        [First | _] -> First;
+        [] -> #{message_queue => 0, pid => null, name => null, growth_per_s => null}
     end,
-    {memory, Memory} = process_info(self(), memory),
-    {reductions, Reductions} = process_info(self(), reductions),
-    #{complete => Finished =:= Now, age_ms => Now - case Finished of null -> Began; _ -> Finished end,
-      processes => maps:get(processes, S), message_queue_total => max(maps:get(total, S), Max), message_queue_max => Max,
-      message_queue_max_pid => Pid, message_queue_max_name => Name, message_queue_max_growth_per_s => Growth, top_queues => Queues,
-      tick_us => Took, budget_us => maps:get(budget, S), ticks => maps:get(ticks, S), probe_memory => Memory, probe_reductions => Reductions}.
+    #{seen := Seen, sum := Sum, began := Began} = case maps:get(last, S) of undefined -> S; Last -> Last end,
+    %% A round takes many ticks on a large node: what the watched mailboxes have now is newer.
+    Total = lists:max([Sum, maps:get(sum, S), lists:sum([Q || [{_, Q} | _] <- maps:values(Watched)])]),
+    #{complete => maps:get(last, S) =/= undefined, age_ms => now_ms() - Began, processes => Seen, message_queue_total => Total,
+      message_queue_max => Max, message_queue_max_pid => Pid, message_queue_max_name => Name, message_queue_max_growth_per_s => Growth,
+      tick_us => maps:get(took, S), top_queues => Queues, unanswering => [#{pid => pid(P), name => maps:get(P, Names, null)} || P <- Stuck]}.
+
+self_report(#{took := Took, budget := Budget, ticks := Ticks, owners := Owners}) ->
+    [{_, Memory}, {_, Reductions}] = process_info(self(), [memory, reductions]),
+    #{tick_us => Took, budget => Budget, memory => Memory, reductions => Reductions, ticks => Ticks, owners => length(Owners)}.
+
+%% What has been seen over time: undefined if ticks have not been asked for.
+rates(#{ticked := Ticked, hot := Hot, watched := Watched, ticks := _}) ->
+    Fresh = Ticked =/= undefined andalso now_ms() - Ticked < 5 * ?TICK,
+    Growth = maps:from_list([{P, G} || {P, Rs} <- maps:to_list(Watched), G <- [growth(Rs)], G =/= null]),
+    #{hot => maps:from_list(Hot), growth => case Fresh of true -> Growth; false -> #{} end}.
+
+%%% Looking at many processes
+
+%% Folds Step over a source of processes, in a scanner: a process of its own, which gets a chunk at a time. A scanner that
+%% hangs at a process is killed, and another one goes on without that process. Until (microseconds, monotonic) and Limit bound
+%% the look. The result is what Step made, the rest of the source (none if all was seen), and the look.
+look(Step, Source, Kept, Chunk, Limit, Options) ->
+    Until = case Options of #{until := U} -> U; _ -> now_us() + ?SCAN * 1000 end,
+    L = #{step => Step, until => Until, chunk => Chunk, left => Limit, skip => maps:get(skip, Options, #{}), stalls => maps:get(stalls, Options, ?STALLS),
+          index => counters:new(1, []), scanner => none, seen => 0, stuck => [], stalled => 0},
+    look(next(Source, min(Chunk, Limit)), Kept, L).
+
+look({[], Rest}, Kept, L) ->
+    {Kept, Rest, stop_scanner(L)};
+look({Pids, Rest}, Kept, L0) ->
+    L1 = #{scanner := {Pid, Ref}} = scanner(L0),
+    Pid ! {Ref, Pids, Kept},
+    case await(Pids, L1, 0) of
+        {done, Kept1, Done, L} ->
+            Left = maps:get(left, L) - Done,
+            L2 = L#{left := Left, seen := maps:get(seen, L) + Done},
+            Unseen = case length(Pids) of Done -> Rest; _ -> unread(lists:nthtail(Done, Pids), Rest) end,
+            case Unseen =:= none orelse Left =< 0 orelse now_us() >= maps:get(until, L) of
+                true -> {Kept1, Unseen, stop_scanner(L2)};
+                false -> look(next(Unseen, min(maps:get(chunk, L), Left)), Kept1, L2)
+            end;
+        {stuck, I, L = #{stuck := Stuck, stalls := Stalls}} ->
+            {Before, [Bad | After]} = lists:split(I - 1, Pids),
+            P = case Bad of {Q, _} -> Q; _ -> Bad end,
+            L2 = (stop_scanner(L))#{stuck := [P | Stuck]},
+            case length(Stuck) + 1 >= Stalls of
+                true -> {Kept, unread(After, Rest), L2};
+                false -> look({Before ++ After, Rest}, Kept, L2)
+            end;
+        {starved, L} ->
+            {Kept, unread(Pids, Rest), stop_scanner(L)}
+    end.
+
+%% A scanner that is waiting has asked a process that does not answer; one that is runnable waits for its turn.
+await(Pids, L = #{scanner := {Pid, Ref}, index := Index, stalled := Stalled, until := Until}, Last) ->
+    receive
+        {Ref, Kept, Done} -> {done, Kept, Done, L}
+    after ?STALL ->
+        L1 = L#{stalled := Stalled + ?STALL * 1000},
+        case counters:get(Index, 1) of
+            Last when Last > 0 ->
+                case process_info(Pid, status) of
+                    {_, waiting} ->
+                        receive {Ref, Kept, Done} -> {done, Kept, Done, L1}
+                        after 0 -> {stuck, Last, L1}
+                        end;
+                    _ -> patience(Pids, L1, Last, Until)
+                end;
+            I -> patience(Pids, L1, I, Until)
+        end
+    end.
+
+patience(Pids, L, I, Until) ->
+    case now_us() > Until + 3000000 of
+        true -> {starved, L};
+        false -> await(Pids, L, I)
+    end.
+
+scanner(L = #{scanner := none, step := Step, index := Index, until := Until, skip := Skip}) ->
+    {Self, Ref} = {self(), make_ref()},
+    counters:put(Index, 1, 0),
+    Pid = spawn_opt(fun() -> scan(Self, Ref, Step, Index, Until, Skip) end, [link, {priority, low}, {min_heap_size, 8000}, {fullsweep_after, 0}]),
+    L#{scanner := {Pid, Ref}};
+scanner(L) -> L.
+
+stop_scanner(L = #{scanner := none}) -> L;
+stop_scanner(L = #{scanner := {Pid, _}}) ->
+    unlink(Pid),
+    exit(Pid, kill),
+    L#{scanner := none}.
+
+scan(To, Ref, Step, Index, Until, Skip) ->
+    receive
+        {Ref, Pids, Kept} ->
+            {Kept1, Done} = steps(Pids, 1, Step, Index, Until, Skip, Kept),
+            To ! {Ref, Kept1, Done},
+            scan(To, Ref, Step, Index, Until, Skip)
+    end.
+
+steps([], I, _, _, _, _, Kept) -> {Kept, I - 1};
+steps([P | Pids], I, Step, Index, Until, Skip, Kept) when I rem 500 =/= 0 ->
+    counters:put(Index, 1, I),
+    case is_map_key(P, Skip) of
+        true -> steps(Pids, I + 1, Step, Index, Until, Skip, Kept);
+        false -> steps(Pids, I + 1, Step, Index, Until, Skip, Step(P, Kept))
+    end;
+steps([P | Pids], I, Step, Index, Until, Skip, Kept) ->
+    counters:put(Index, 1, I),
+    Kept1 = case is_map_key(P, Skip) of true -> Kept; false -> Step(P, Kept) end,
+    case now_us() > Until of
+        true -> {Kept1, I};
+        false -> steps(Pids, I + 1, Step, Index, Until, Skip, Kept1)
+    end.
+
+seen(#{seen := N}) -> N.
+
+stuck(none) -> [];
+stuck(#{stuck := Stuck}) -> Stuck.
+
+stalled(none) -> 0;
+stalled(#{stalled := Us}) -> Us.
+
+%% A source is {Pids, Iterator}; OTP 28 can iterate, before it a list of all is made at once.
+everybody() ->
+    case erlang:function_exported(erlang, processes_iterator, 0) of
+        true -> {[], erlang:processes_iterator()};
+        false -> {processes(), none}
+    end.
+
+next({[], none}, _) -> {[], none};
+next({Pids, none}, N) -> take(N, Pids, []);
+next({[], Iterator}, N) -> iterate(N, Iterator, []);
+next({Pids, Iterator}, N) ->
+    {Chunk, Rest} = take(N, Pids, []),
+    {Chunk, case Rest of none -> {[], Iterator}; {Left, none} -> {Left, Iterator} end}.
+
+take(_, [], Chunk) -> {Chunk, none};
+take(0, Pids, Chunk) -> {Chunk, {Pids, none}};
+take(N, [P | Pids], Chunk) -> take(N - 1, Pids, [P | Chunk]).
+
+iterate(0, Iterator, Chunk) -> {Chunk, {[], Iterator}};
+iterate(N, Iterator, Chunk) ->
+    case erlang:processes_next(Iterator) of
+        none -> {Chunk, none};
+        {P, Next} -> iterate(N - 1, Next, [P | Chunk])
+    end.
+
+unread([], Rest) -> Rest;
+unread(Pids, none) -> {Pids, none};
+unread(Pids, {More, Iterator}) -> {Pids ++ More, Iterator}.
+
+%% The largest Keep of what was inserted: {how many, [{Value, Key}] with the smallest first}.
+insert(V, P, Keep, {N, L}) when N < Keep -> {N + 1, ordered(V, P, L)};
+insert(V, _, _, Top = {_, [{Least, _} | _]}) when V =< Least -> Top;
+insert(V, P, _, {N, [_ | L]}) -> {N, ordered(V, P, L)}.
+
+ordered(V, P, [X = {Less, _} | L]) when Less < V -> [X | ordered(V, P, L)];
+ordered(V, P, L) -> [{V, P} | L].
+
+best({_, Top}) -> [P || {_, P} <- lists:reverse(Top)].
+
+by_value(Pairs) -> lists:reverse(lists:keysort(2, Pairs)).
 
 %%% What the engine asks
 
 hello() ->
-    #{version => hex(?MODULE:module_info(md5)), otp_release => list_to_binary(erlang:system_info(otp_release)),
-      erts => list_to_binary(erlang:system_info(version)), elixir_version => elixir(), node => atom_to_binary(node(), utf8),
-      uptime_ms => uptime(), schedulers_online => erlang:system_info(schedulers_online), wordsize => erlang:system_info(wordsize),
-      os => os(), system_monitor => monitor_owner()}.
+    (identity())#{version => hex(md5()), vsn => vsn(), uptime_ms => uptime(), wordsize => erlang:system_info(wordsize),
+        system_monitor => monitor_owner(), caps => caps()}.
+
+identity() ->
+    #{node => atom_to_binary(node(), utf8), otp_release => list_to_binary(erlang:system_info(otp_release)),
+      erts => list_to_binary(erlang:system_info(version)), elixir_version => elixir(), os => os(),
+      schedulers_online => erlang:system_info(schedulers_online)}.
+
+caps() ->
+    [<<"dictionary_key">> || dictionary_key()] ++ [<<"processes_iterator">> || erlang:function_exported(erlang, processes_iterator, 0)]
+        ++ [<<"system_monitor">> || erlang:system_monitor() =:= undefined].
 
 monitor_owner() ->
     case erlang:system_monitor() of
         undefined -> null;
-        {Pid, _} -> #{pid => pid(Pid), name => name(Pid)}
+        {Pid, Events} -> #{pid => pid(Pid), name => name(Pid), events => [atom_text(case E of {K, _} -> K; _ -> E end) || E <- Events]}
     end.
 
 snapshot() ->
-    Scan = scan(),
     {Reductions, _} = erlang:statistics(reductions),
     {Switches, _} = erlang:statistics(context_switches),
-    {{input, In}, {output, Out}} = erlang:statistics(io),
-    {Gcs, Words, _} = erlang:statistics(garbage_collection),
+    %% These ask every scheduler, and one whose process does not yield does not answer. Null then, and the rest is told.
+    {Memory, In, Out, Gcs, Words} = case within(?TICK, fun() -> {erlang:memory(), erlang:statistics(io), erlang:statistics(garbage_collection)} end) of
+        {M, {{input, I}, {output, O}}, {G, W, _}} -> {maps:from_list(M), I, O, G, W};
+        timeout -> {null, null, null, null, null}
+    end,
     #{count := Terms, memory := TermBytes} = persistent_term:info(),
+    %% A saturated node may starve the resident process: then a snapshot has everything else.
+    {Scan, Probe} = case ask(scan, whereis(?MODULE), 1000) of
+        {failed, _} -> {null, null};
+        Answer -> Answer
+    end,
     #{uptime_ms => uptime(),
       process_count => erlang:system_info(process_count), process_limit => erlang:system_info(process_limit),
       port_count => erlang:system_info(port_count), port_limit => erlang:system_info(port_limit),
       atom_count => erlang:system_info(atom_count), atom_limit => erlang:system_info(atom_limit),
-      ets_count => length(ets:all()), ets_limit => erlang:system_info(ets_limit),
-      run_queue => erlang:statistics(total_run_queue_lengths),
+      ets_count => erlang:system_info(ets_count), ets_limit => erlang:system_info(ets_limit),
+      run_queue => erlang:statistics(total_run_queue_lengths), run_queue_max => lists:max(erlang:statistics(run_queue_lengths)),
       schedulers => erlang:system_info(schedulers), schedulers_online => erlang:system_info(schedulers_online),
       dirty_cpu_schedulers_online => erlang:system_info(dirty_cpu_schedulers_online),
       dirty_io_schedulers => erlang:system_info(dirty_io_schedulers),
       reductions => Reductions, context_switches => Switches, io_in => In, io_out => Out, gcs => Gcs, gc_words_reclaimed => Words,
-      memory => maps:from_list(erlang:memory()), persistent_term => #{count => Terms, memory => TermBytes}, scan => Scan}.
+      memory => Memory, schedulers_answer => Memory =/= null, attached => is_pid(whereis(?MODULE)),
+      persistent_term => #{count => Terms, memory => TermBytes}, scan => Scan, probe => Probe}.
 
-%% A saturated node may starve the resident process: then a snapshot has everything else.
-scan() ->
-    Pid = resident(),
-    Ref = erlang:monitor(process, Pid),
-    Pid ! {scan, self(), Ref},
-    receive
-        {Ref, Scan} -> erlang:demonitor(Ref, [flush]), Scan;
-        {'DOWN', Ref, _, _, _} -> null
-    after 1000 ->
-        erlang:demonitor(Ref, [flush]),
-        null
-    end.
+system() ->
+    (identity())#{uptime_seconds => uptime() div 1000, os_type => os(), emulator => #{
+        flavor => atom_text(erlang:system_info(emu_flavor)), type => atom_text(erlang:system_info(emu_type)),
+        schedulers => erlang:system_info(schedulers), dirty_cpu_schedulers => erlang:system_info(dirty_cpu_schedulers),
+        dirty_io_schedulers => erlang:system_info(dirty_io_schedulers), logical_processors => number(erlang:system_info(logical_processors_available)),
+        process_limit => erlang:system_info(process_limit), port_limit => erlang:system_info(port_limit),
+        atom_limit => erlang:system_info(atom_limit), ets_limit => erlang:system_info(ets_limit),
+        dist_buf_busy_limit => erlang:system_info(dist_buf_busy_limit), fullsweep_after => element(2, erlang:system_info(fullsweep_after))}}.
 
-%% The processes that are worst by one measure.
+number(N) when is_integer(N) -> N;
+number(_) -> null.
+
+%%% The worst processes
+
 top(SortBy, Limit0, Offset0) ->
     Limit = clamp(Limit0, 1, ?MAX_ROWS),
     Offset = clamp(Offset0, 0, 1000),
-    {Total, Ranked} = rank(SortBy, Limit + Offset),
+    Rates = measured(SortBy, known_rates()),
+    #{total := Total, pids := Pids, stuck := Stuck, complete := Complete} = rank(SortBy, Limit + Offset, Rates),
+    %% By memory, all suspects tell what they have, and that is what counts.
+    Wanted = case SortBy of <<"memory">> -> Pids; _ -> sub(Pids, Offset, Limit) end,
+    Names = names(Wanted ++ Stuck),
     Deadline = now_ms() + ?SUSPECTS,
-    Rates = rates(),
-    Rows = [row(P, Rates, Deadline) || P <- sub(Ranked, Offset, Limit)],
-    Shown = [R || R <- Rows, R =/= undefined],
-    #{total_processes => Total, showing => length(Shown), offset => Offset, limit => Limit, sort_by => SortBy, processes => Shown}.
+    Rows0 = [R || P <- Wanted, R <- [row(P, Rates, Names, Deadline)], R =/= undefined],
+    Rows = case SortBy of
+        <<"memory">> -> sub(lists:sort(fun(A, B) -> held(A) >= held(B) end, Rows0), Offset, Limit);
+        _ -> Rows0
+    end,
+    #{total_processes => Total, showing => length(Rows), offset => Offset, limit => Limit, sort_by => SortBy, complete => Complete, processes => Rows,
+      unanswering => [#{pid => pid(P), name => maps:get(P, Names, null)} || P <- lists:sublist(Stuck, 10)]}.
 
-rank(<<"message_queue">>, N) -> scan_all(message_queue_len, N);
-rank(<<"reductions">>, N) -> scan_all(reductions, N);
-rank(<<"reductions_rate">>, N) -> {erlang:system_info(process_count), ranked(maps:get(hot, rates()), N)};
-rank(<<"message_queue_growth">>, N) -> {erlang:system_info(process_count), ranked(maps:get(growth, rates()), N)};
-rank(<<"memory">>, N) -> by_memory(N);
-rank(Other, _) -> error({unknown_sort, Other}).
+held(#{memory_kb := null}) -> 0;
+held(#{memory_kb := M, binary_kb := B}) -> M + B.
 
-%% A full scan that reads one item under a lock and keeps the largest.
-scan_all(Item, N) ->
-    Pids = processes(),
-    {length(Pids), pids(scan_all(Pids, Item, N, {0, []}))}.
+rank(<<"message_queue">>, N, _) -> rank_by(message_queue_len, N);
+rank(<<"reductions">>, N, _) -> rank_by(reductions, N);
+rank(<<"memory">>, N, _) -> rank_memory(max(N, 25));
+rank(<<"reductions_rate">>, _, #{hot := Hot}) -> ranked(Hot);
+rank(<<"message_queue_growth">>, _, #{growth := Growth}) -> ranked(Growth);
+rank(Other, _, _) -> error({unknown_sort, Other}).
 
-scan_all([], _, _, Top) -> Top;
-scan_all([P | Pids], Item, N, Top) ->
-    case process_info(P, Item) of
-        {_, V} -> scan_all(Pids, Item, N, insert(V, P, N, Top));
-        undefined -> scan_all(Pids, Item, N, Top)
-    end.
-
-pids({_, Top}) -> [P || {_, P} <- lists:reverse(Top)].
-
-%% Memory is told by the process alone. The young heap and the mailbox are free to read: their largest are asked.
-by_memory(N) ->
-    Pids = processes(),
-    Many = max(N, 30),
-    Heaps = pids(scan_all(Pids, heap_size, Many, {0, []})),
-    Queues = pids(scan_all(Pids, message_queue_len, 10, {0, []})),
-    Deadline = now_ms() + ?SUSPECTS,
-    Sized = lists:foldl(fun(P, Top) ->
-        case slow_info(P, [memory], Deadline) of
-            [{memory, M}] -> insert(M, P, N, Top);
-            _ -> Top
+rank_by(Item, N) ->
+    Step = fun(P, Top) ->
+        case process_info(P, Item) of
+            {_, V} -> insert(V, P, N, Top);
+            undefined -> Top
         end
-    end, {0, []}, Heaps ++ (Queues -- Heaps)),
-    {length(Pids), pids(Sized)}.
+    end,
+    {Top, Rest, L} = look(Step, everybody(), {0, []}, ?CHUNK, ?ALL, #{}),
+    found(best(Top), Rest, L).
 
-ranked(Rates, N) ->
-    [P || {_, P} <- lists:sublist(lists:reverse(lists:sort([{V, P} || {P, V} <- maps:to_list(Rates)])), N)].
+found(Pids, Rest, L) -> #{total => seen(L), pids => Pids, stuck => stuck(L), complete => Rest =:= none andalso stuck(L) =:= []}.
 
-%% What only the resident process knows: #{hot => #{Pid => reductions/s}, growth => #{Pid => messages/s}}.
-rates() ->
-    Pid = resident(),
-    Ref = erlang:monitor(process, Pid),
-    Pid ! {rates, self(), Ref},
-    receive
-        {Ref, Rates} -> erlang:demonitor(Ref, [flush]), Rates;
-        {'DOWN', Ref, _, _, _} -> #{hot => #{}, growth => #{}}
-    after 1000 ->
-        erlang:demonitor(Ref, [flush]),
-        #{hot => #{}, growth => #{}}
+ranked(Rates) ->
+    #{total => erlang:system_info(process_count), pids => [P || {P, _} <- by_value(maps:to_list(Rates))], stuck => [], complete => true}.
+
+%% How much a process holds, only it can tell. What is free to read are the heaps, the binaries outside of them and the length of the
+%% mailbox; the first is not cheap, and if the time for it is over, the young heap alone has to do.
+rank_memory(N) ->
+    {Tops, Rest, L} = look(fun(P, T) -> weigh(P, T, N) end, everybody(), {{0, []}, {0, []}}, ?CHUNK, ?ALL,
+                           #{until => now_us() + ?SCAN_GC * 1000}),
+    {{Heaps, Queues}, Rest1, L1} = case Rest of
+        none -> {Tops, none, #{seen => 0, stuck => []}};
+        _ -> look(fun(P, T) -> weigh_lightly(P, T, N) end, Rest, Tops, ?CHUNK, ?ALL, #{})
+    end,
+    Big = best(Heaps),
+    #{total => seen(L) + seen(L1), pids => Big ++ (best(Queues) -- Big), stuck => stuck(L) ++ stuck(L1), complete => Rest1 =:= none}.
+
+weigh(P, {Heaps, Queues}, N) ->
+    case process_info(P, [message_queue_len, garbage_collection_info]) of
+        [{_, Q}, {_, Gc}] -> {insert(heap_words(Gc) + binary_words(Gc), P, N, Heaps), crowded(Q, P, Queues)};
+        undefined -> {Heaps, Queues}
     end.
 
-row(P, #{hot := Hot, growth := Growth}, Deadline) ->
-    case process_info(P, [message_queue_len, reductions, status]) of
+weigh_lightly(P, {Heaps, Queues}, N) ->
+    case process_info(P, [message_queue_len, heap_size]) of
+        [{_, Q}, {_, Heap}] -> {insert(Heap, P, N, Heaps), crowded(Q, P, Queues)};
+        undefined -> {Heaps, Queues}
+    end.
+
+crowded(Q, P, Queues) when Q > 100 -> insert(Q, P, 5, Queues);
+crowded(_, _, Queues) -> Queues.
+
+heap_words(Gc) -> value(heap_block_size, Gc) + value(old_heap_block_size, Gc) + value(mbuf_size, Gc).
+binary_words(Gc) -> value(bin_vheap_size, Gc) + value(bin_old_vheap_size, Gc).
+
+value(Key, List) ->
+    case lists:keyfind(Key, 1, List) of
+        {_, V} when is_integer(V) -> V;
+        _ -> 0
+    end.
+
+%% What only the resident process knows: hot is reductions/s, growth is messages/s, by process.
+known_rates() ->
+    case ask(rates, whereis(?MODULE), 500) of
+        Rates when is_map(Rates) -> Rates;
+        _ -> #{hot => #{}, growth => #{}}
+    end.
+
+%% Without the resident process, or before its second tick, a rate takes two looks.
+measured(<<"reductions_rate">>, Rates = #{hot := Hot}) when map_size(Hot) =:= 0 ->
+    Start = now_ms(),
+    {Reds, _, _} = look(fun reading/2, everybody(), [], ?SLICE, 10 * ?SLICE, #{}),
+    receive after ?PAUSE -> ok end,
+    {Measured, _, _} = hot(Reds, now_ms(), Start, #{}, now_us() + ?SCAN * 1000),
+    Rates#{hot := maps:from_list(Measured)};
+measured(<<"message_queue_growth">>, Rates = #{growth := Growth}) when map_size(Growth) =:= 0 ->
+    #{pids := Pids} = rank_by(message_queue_len, ?KEEP),
+    {Before, _, _} = look(fun waiting/2, {Pids, none}, #{}, ?CHUNK, ?CHUNK, #{}),
+    receive after ?PAUSE -> ok end,
+    {After, _, _} = look(fun waiting/2, {Pids, none}, #{}, ?CHUNK, ?CHUNK, #{}),
+    Rates#{growth := maps:map(fun(P, Q) -> (Q - maps:get(P, Before, 0)) * 1000 div ?PAUSE end, After)};
+measured(_, Rates) -> Rates.
+
+reading(P, Reds) ->
+    case process_info(P, reductions) of
+        {_, R} -> [{P, R} | Reds];
+        undefined -> Reds
+    end.
+
+row(P, #{hot := Hot, growth := Growth}, Names, Deadline) ->
+    Row = #{pid => pid(P), name => maps:get(P, Names, null), message_queue_growth_per_s => maps:get(P, Growth, null),
+            reductions_per_s => maps:get(P, Hot, null)},
+    case slow_info(P, [message_queue_len, reductions, status, initial_call, garbage_collection_info, memory, current_function], Deadline) of
+        [{_, Q}, {_, R}, {_, Status}, {_, Call}, {_, Gc}, {_, M}, {_, Current}] ->
+            Row#{label => label(P, Call, Gc, Deadline), initial_call => mfa(Call), memory_kb => M div 1024, binary_kb => kb(binary_words(Gc)),
+                 message_queue => Q, reductions => R, current_function => mfa(Current), status => atom_text(Status), answers => true};
         undefined -> undefined;
-        [{_, Q}, {_, R}, {_, Status}] ->
-            {Memory, Current} = case slow_info(P, [memory, current_function], Deadline) of
-                [{_, M}, {_, C}] -> {M div 1024, mfa(C)};
-                _ -> {null, null}
-            end,
-            #{pid => pid(P), name => name(P), label => label(P, Deadline), memory_kb => Memory, message_queue => Q, reductions => R,
-              message_queue_growth_per_s => maps:get(P, Growth, null), reductions_per_s => maps:get(P, Hot, null),
-              current_function => Current, status => atom_to_binary(Status, utf8)}
+        timeout ->
+            Row#{label => null, initial_call => null, memory_kb => null, binary_kb => null, message_queue => null, reductions => null,
+                 current_function => null, status => null, answers => false}
     end.
 
-%% All about one process: a pid as text, or a registered name.
+%%% One process: a pid as text, or a registered name
+
 process(Name) when is_binary(Name) ->
     case find(Name) of
-        undefined -> #{error => <<"there is no process ", Name/binary>>};
+        undefined -> #{error => <<"there is no process ", (text(Name))/binary>>};
         P -> detail(P)
     end.
 
@@ -387,37 +627,37 @@ registered(Name) ->
     end.
 
 detail(P) ->
-    case process_info(P, [message_queue_len, reductions, status, priority, trap_exit, heap_size, initial_call]) of
+    Deadline = now_ms() + ?SUSPECTS,
+    #{hot := Hot, growth := Growth} = known_rates(),
+    Known = #{pid => pid(P), name => name(P), message_queue_growth_per_s => maps:get(P, Growth, null), reductions_per_s => maps:get(P, Hot, null)},
+    case slow_info(P, [message_queue_len, reductions, status, priority, trap_exit, initial_call, parent, garbage_collection_info, message_queue_data], Deadline) of
         undefined -> #{error => <<"the process is gone">>, pid => pid(P)};
-        [{_, Q}, {_, R}, {_, Status}, {_, Priority}, {_, Trap}, {_, Heap}, {_, Initial}] ->
-            Deadline = now_ms() + ?SUSPECTS,
-            #{hot := Hot, growth := Growth} = rates(),
-            Free = #{message_queue_growth_per_s => maps:get(P, Growth, null), reductions_per_s => maps:get(P, Hot, null), pid => pid(P), name => name(P), label => label(P, Deadline), message_queue => Q, reductions => R,
-                     status => atom_to_binary(Status, utf8), priority => atom_to_binary(Priority, utf8), trap_exit => Trap,
-                     heap_kb => kb(Heap), initial_call => mfa(Initial), parent => parent(P)},
+        timeout -> Known#{answers => false};
+        [{_, Q}, {_, R}, {_, Status}, {_, Priority}, {_, Trap}, {_, Call}, {_, Parent}, {_, Gc}, {_, Kept}] ->
+            Free = Known#{message_queue => Q, message_queue_data => atom_text(Kept), reductions => R, status => atom_text(Status), priority => atom_text(Priority),
+                trap_exit => Trap, initial_call => mfa(Call), parent => parent(Parent),
+                heap_kb => kb(value(heap_block_size, Gc)), total_heap_kb => kb(heap_words(Gc)), binary_kb => kb(binary_words(Gc)),
+                label => label(P, Call, Gc, Deadline), ancestors => ancestors(P, Call, Gc, Deadline), gc => gc(P, Gc, Deadline)},
             maps:merge(Free, told(P, Deadline))
     end.
 
+parent(P) when is_pid(P) -> #{pid => pid(P), name => name(P)};
+parent(_) -> null.
+
 %% What only the process can tell. One that does not answer in time runs something that cannot be interrupted.
 told(P, Deadline) ->
-    Items = [memory, total_heap_size, current_function, current_stacktrace, links, monitors, monitored_by, message_queue_data, garbage_collection_info],
-    case slow_info(P, Items, Deadline) of
-        [{_, Memory}, {_, Total}, {_, Current}, {_, Stack}, {_, Links}, {_, Monitors}, {_, By}, {_, Kept}, {_, Gc}] ->
-            #{memory_kb => Memory div 1024, total_heap_kb => kb(Total), current_function => mfa(Current), stacktrace => stack(Stack),
-              links => length(Links), linked => [pid(L) || L <- lists:sublist(Links, 10), is_pid(L)], monitors => length(Monitors),
-              monitored_by => length(By), message_queue_data => atom_to_binary(Kept, utf8),
-              binary_kb => kb(value(bin_vheap_size, Gc) + value(bin_old_vheap_size, Gc)), answers => true};
+    case slow_info(P, [current_function, current_stacktrace, memory, links, monitors, monitored_by], Deadline) of
+        [{_, Current}, {_, Stack}, {_, Memory}, {_, Links}, {_, Monitors}, {_, By}] ->
+            Linked = lists:sublist([L || L <- Links, is_pid(L)], 10),
+            #{memory_kb => Memory div 1024, current_function => mfa(Current), stacktrace => [frame(F) || F <- lists:sublist(Stack, 12)],
+              links => length(Links), linked => [pid(L) || L <- Linked], monitors => length(Monitors), monitored_by => length(By), answers => true};
         _ ->
-            #{memory_kb => null, current_function => null, stacktrace => [], answers => false}
+            #{memory_kb => null, current_function => null, stacktrace => [], links => null, linked => [], monitors => null, monitored_by => null, answers => false}
     end.
 
-value(Key, List) ->
-    case lists:keyfind(Key, 1, List) of
-        {_, V} when is_integer(V) -> V;
-        _ -> 0
-    end.
-
-stack(Frames) -> [frame(F) || F <- lists:sublist(Frames, 12)].
+gc(P, Gc, Deadline) ->
+    Settings = case slow_info(P, [garbage_collection], Deadline) of [{_, S}] -> S; _ -> [] end,
+    #{minor_gcs => value(minor_gcs, Settings), fullsweep_after => value(fullsweep_after, Settings), bin_vheap_kb => kb(binary_words(Gc))}.
 
 frame({M, F, A, Where}) ->
     Call = mfa({M, F, case is_list(A) of true -> length(A); false -> A end}),
@@ -426,80 +666,152 @@ frame({M, F, A, Where}) ->
         _ -> Call
     end.
 
-%% Processes counted by what they were started as and who started them: who leaks processes shows here.
-groups(Limit) ->
-    Pids = processes(),
-    Groups = group(Pids, #{}, 0),
-    Sorted = lists:sort(fun({_, {A, _}}, {_, {B, _}}) -> A >= B end, maps:to_list(Groups)),
-    Deadline = now_ms() + ?SUSPECTS,
-    #{total_processes => length(Pids),
-      groups => [group_row(Key, N, Sample, Deadline) || {Key, {N, Sample}} <- lists:sublist(Sorted, clamp(Limit, 1, ?MAX_ROWS))]}.
+%%% Processes counted by what they were started as and who started them: who leaks processes shows here
 
-group([], Groups, _) -> Groups;
-group([P | Pids], Groups, Size) ->
+groups(Limit0) ->
+    Limit = clamp(Limit0, 1, ?MAX_ROWS),
+    {{_, Groups}, Rest, L} = look(fun group/2, everybody(), {0, #{}}, ?CHUNK, ?ALL, #{}),
+    Sorted = lists:sort(fun({_, [A | _]}, {_, [B | _]}) -> A >= B end, maps:to_list(Groups)),
+    Now = now_ms(),
+    {Since, Before} = case ask({groups, maps:from_list([{K, N} || {K, [N | _]} <- lists:sublist(Sorted, ?MAX_ROWS)])}, whereis(?MODULE), 500) of
+        {Time, Counts} when is_integer(Time) -> {max(1, Now - Time), Counts};
+        _ -> {null, #{}}
+    end,
+    Shown = lists:sublist(Sorted, Limit),
+    Names = names([Parent || {{_, Parent}, _} <- Shown, is_pid(Parent)]),
+    Deadline = now_ms() + ?SUSPECTS,
+    #{total_processes => seen(L), showing => length(Shown), complete => Rest =:= none, since_ms => Since,
+      groups => [group_row(G, Names, Since, Before, Deadline) || G <- Shown]}.
+
+%% {how many, Key => [Count | up to three processes]}. A node on which everybody has another parent must not fill the memory with groups of
+%% one, so there is a limit; who comes after it is counted if somebody of the group came before it.
+group(P, Acc = {Size, Groups}) ->
     case process_info(P, [initial_call, parent]) of
         [{_, Call}, {_, Parent}] ->
             Key = {Call, Parent},
             case Groups of
-                #{Key := {N, [A, B]}} -> group(Pids, Groups#{Key := {N + 1, [P, A, B]}}, Size);
-                #{Key := {N, Sample}} when length(Sample) < 3 -> group(Pids, Groups#{Key := {N + 1, [P | Sample]}}, Size);
-                #{Key := {N, Sample}} -> group(Pids, Groups#{Key := {N + 1, Sample}}, Size);
-                %% A node on which everybody has another parent must not fill the memory with groups of one.
-                _ when Size >= 5000 -> group(Pids, Groups, Size);
-                _ -> group(Pids, Groups#{Key => {1, [P]}}, Size + 1)
+                #{Key := [N, A, B, C]} -> {Size, Groups#{Key := [N + 1, A, B, C]}};
+                #{Key := [N | Sample]} -> {Size, Groups#{Key := [N + 1, P | Sample]}};
+                _ when Size >= ?MAX_GROUPS -> Acc;
+                _ -> {Size + 1, Groups#{Key => [1, P]}}
             end;
-        undefined -> group(Pids, Groups, Size)
+        undefined -> Acc
     end.
 
-group_row({Call, Parent}, N, Sample, Deadline) ->
-    Current = case [C || P <- Sample, [{_, C}] <- [slow_info(P, [current_function], Deadline)]] of
-        [C | _] -> mfa(C);
-        [] -> null
+group_row({Key = {Call, Parent}, [N | Sample]}, Names, Since, Before, Deadline) ->
+    {Label, Current} = sampled(Sample, Call, Deadline),
+    Growth = case Before of
+        #{Key := N0} -> round((N - N0) * 1000 / Since);
+        _ -> null
     end,
-    Label = case [L || P <- Sample, L <- [label(P, Deadline)], L =/= null] of
-        [L | _] -> L;
-        [] -> mfa(Call)
-    end,
-    #{count => N, initial_call => Label, parent_pid => case is_pid(Parent) of true -> pid(Parent); false -> null end,
-      parent_name => case is_pid(Parent) of true -> name(Parent); false -> null end,
-      parent_label => case is_pid(Parent) of true -> label(Parent, Deadline); false -> null end,
-      parent_alive => is_pid(Parent) andalso node(Parent) =:= node() andalso is_process_alive(Parent),
-      current_function => Current, sample => [pid(P) || P <- Sample]}.
+    Alive = is_pid(Parent) andalso node(Parent) =:= node() andalso slow_info(Parent, [initial_call, garbage_collection_info], Deadline),
+    #{count => N, growth_per_s => Growth, initial_call => Label, current_function => Current, sample => [pid(P) || P <- Sample],
+      parent_pid => pid(Parent), parent_name => maps:get(Parent, Names, null), parent_alive => Alive =/= false andalso Alive =/= undefined,
+      parent_label => case Alive of [{_, C}, {_, Gc}] -> label(Parent, C, Gc, Deadline); _ -> null end}.
 
-%% ETS tables, the largest first. Size and memory of a table with decentralized counters need all schedulers: of those, a few.
-tables(SortBy, Limit) ->
+%% What the first of the sample that answers is and does.
+sampled([], Call, _) -> {mfa(Call), null};
+sampled([P | Sample], Call, Deadline) ->
+    case slow_info(P, [garbage_collection_info, current_function], Deadline) of
+        [{_, Gc}, {_, Current}] ->
+            case label(P, Call, Gc, Deadline) of
+                null -> sampled(Sample, Call, Deadline);
+                Label -> {Label, mfa(Current)}
+            end;
+        _ -> sampled(Sample, Call, Deadline)
+    end.
+
+%%% ETS tables, the largest first
+
+tables(SortBy, Limit0) ->
+    Limit = clamp(Limit0, 1, ?MAX_ROWS),
+    Item = case SortBy of <<"size">> -> size; <<"memory">> -> memory; _ -> error({unknown_sort, SortBy}) end,
     All = ets:all(),
-    Item = case SortBy of <<"size">> -> size; _ -> memory end,
-    {_, Top, _} = lists:foldl(fun(T, {N, Acc, Costly}) ->
-        case ets:info(T, decentralized_counters) of
-            true when Costly =:= 0 -> {N, Acc, 0};
-            Decentralized ->
-                Left = case Decentralized of true -> Costly - 1; _ -> Costly end,
-                case ets:info(T, Item) of
-                    undefined -> {N, Acc, Left};
-                    V -> {N + 1, insert(V, T, clamp(Limit, 1, ?MAX_ROWS), Acc), Left}
-                end
-        end
-    end, {0, {0, []}, 200}, All),
-    #{table_count => length(All), sort_by => SortBy, tables => [table(T) || T <- pids(Top), ets:info(T, name) =/= undefined]}.
+    Start = now_ms(),
+    {Top, Skipped} = weigh_tables(All, Item, Limit, Start + 500, Start + 3000, {0, []}, 0),
+    Shown = [T || T <- best(Top), ets:info(T, name) =/= undefined],
+    Names = names([ets:info(T, owner) || T <- Shown]),
+    #{table_count => length(All), showing => length(Shown), sort_by => SortBy, skipped => Skipped, tables => [table(T, Names) || T <- Shown]}.
 
-table(T) ->
+%% Size and memory of a table with decentralized counters need all schedulers, which takes milliseconds under load: there is less time
+%% for those than for the others. The number of tables that were not weighed is told.
+weigh_tables([], _, _, _, _, Top, Skipped) -> {Top, Skipped};
+weigh_tables([T | Tables], Item, Limit, Costly, Stop, Top, Skipped) ->
+    Until = case ets:info(T, decentralized_counters) of true -> Costly; _ -> Stop end,
+    case now_ms() < Until andalso ets:info(T, Item) of
+        false -> weigh_tables(Tables, Item, Limit, Costly, Stop, Top, Skipped + 1);
+        undefined -> weigh_tables(Tables, Item, Limit, Costly, Stop, Top, Skipped);
+        V -> weigh_tables(Tables, Item, Limit, Costly, Stop, insert(V, T, Limit, Top), Skipped)
+    end.
+
+table(T, Names) ->
     Owner = ets:info(T, owner),
-    Info = fun(Item) -> case ets:info(T, Item) of undefined -> null; V -> V end end,
-    #{name => atom_text(ets:info(T, name)), id => text(io_lib:format("~0p", [T])), type => Info(type), protection => Info(protection), size => Info(size),
-      memory_kb => case ets:info(T, memory) of undefined -> 0; W -> kb(W) end, compressed => Info(compressed),
-      read_concurrency => Info(read_concurrency), write_concurrency => Info(write_concurrency),
-      owner => pid(Owner), owner_name => name(Owner)}.
+    #{id => text(io_lib:format("~0p", [T])), name => atom_text(ets:info(T, name)), type => plain(ets:info(T, type)),
+      protection => plain(ets:info(T, protection)), owner => pid(Owner), owner_name => maps:get(Owner, Names, null),
+      size => plain(ets:info(T, size)), memory_kb => case ets:info(T, memory) of undefined -> null; W -> kb(W) end,
+      compressed => plain(ets:info(T, compressed)), read_concurrency => plain(ets:info(T, read_concurrency)),
+      write_concurrency => plain(ets:info(T, write_concurrency))}.
 
-system() ->
-    #{node => atom_to_binary(node(), utf8), otp_release => list_to_binary(erlang:system_info(otp_release)), elixir_version => elixir(),
-      uptime_seconds => uptime() div 1000, schedulers_online => erlang:system_info(schedulers_online), os => os(),
-      erts => list_to_binary(erlang:system_info(version))}.
+plain(undefined) -> null;
+plain(B) when is_boolean(B) -> B;
+plain(A) when is_atom(A) -> atom_text(A);
+plain(N) when is_number(N) -> N.
+
+%%% Asking a suspect
+
+%% Asks a process for what only it can tell, in a process of our own that is given up after a while.
+slow_info(P, Items, Deadline) ->
+    within(min(?SUSPECT, Deadline - now_ms()), fun() -> process_info(P, Items) end).
+
+within(Time, _) when Time =< 0 -> timeout;
+within(Time, Ask) ->
+    {Self, Tag} = {self(), make_ref()},
+    Heap = #{size => 4000000, kill => true, error_logger => false},
+    {Asker, Ref} = spawn_opt(fun() -> Self ! {Tag, Ask()} end, [monitor, {max_heap_size, Heap}]),
+    receive
+        {Tag, Told} -> erlang:demonitor(Ref, [flush]), Told;
+        {'DOWN', Ref, _, _, _} -> timeout
+    after Time ->
+        exit(Asker, kill),
+        erlang:demonitor(Ref, [flush]),
+        receive {Tag, Late} -> Late after 0 -> timeout end
+    end.
+
+%% What a process is: what it was started as. Processes of proc_lib keep that in their dictionary.
+label(P, {proc_lib, init_p, _}, Gc, Deadline) ->
+    case noted(P, '$initial_call', Gc, Deadline) of
+        Call = {_, _, _} -> mfa(Call);
+        _ -> null
+    end;
+label(_, Call, _, _) -> mfa(Call).
+
+ancestors(P, {proc_lib, init_p, _}, Gc, Deadline) ->
+    case noted(P, '$ancestors', Gc, Deadline) of
+        L when is_list(L) -> [case A of _ when is_pid(A) -> pid(A); _ when is_atom(A) -> atom_text(A); _ -> null end || A <- lists:sublist(L, 10)];
+        _ -> []
+    end;
+ancestors(_, _, _, _) -> [].
+
+%% One value of the dictionary. Before OTP 26.2 it must be read as a whole, which is done of small processes only, and no more of it kept.
+noted(P, Key, Gc, Deadline) ->
+    case dictionary_key() of
+        true ->
+            case slow_info(P, [{dictionary, Key}], Deadline) of [{_, V}] -> V; _ -> undefined end;
+        false ->
+            case heap_words(Gc) < ?SMALL_HEAP andalso slow_info(P, [dictionary], Deadline) of
+                [{_, Dictionary}] -> proplists:get_value(Key, Dictionary);
+                _ -> undefined
+            end
+    end.
+
+dictionary_key() ->
+    try process_info(self(), {dictionary, '$initial_call'}) of _ -> true
+    catch error:badarg -> false
+    end.
 
 %%% Small things
 
-uptime() ->
-    erlang:convert_time_unit(erlang:monotonic_time() - erlang:system_info(start_time), native, millisecond).
+uptime() -> erlang:convert_time_unit(erlang:monotonic_time() - erlang:system_info(start_time), native, millisecond).
 
 os() ->
     {Family, Name} = os:type(),
@@ -512,73 +824,17 @@ elixir() ->
         _ -> null
     end.
 
-%% Asks a process for what only it can tell, in a process of our own that is given up after a while.
-slow_info(P, Items, Deadline) ->
-    case min(?SUSPECT, Deadline - now_ms()) of
-        Time when Time =< 0 -> timeout;
-        Time ->
-            Self = self(),
-            Tag = make_ref(),
-            Heap = #{size => 4000000, kill => true, error_logger => false},
-            {Helper, Ref} = spawn_opt(fun() -> Self ! {Tag, process_info(P, Items)} end, [monitor, {max_heap_size, Heap}]),
-            receive
-                {Tag, Info} -> erlang:demonitor(Ref, [flush]), Info;
-                {'DOWN', Ref, _, _, _} -> timeout
-            after Time ->
-                erlang:demonitor(Ref, [flush]),
-                exit(Helper, kill),
-                receive {Tag, Late} -> Late after 0 -> timeout end
-            end
-    end.
+%% The registered names of some processes, from the register: no process is asked.
+names(Pids) ->
+    Wanted = maps:from_list([{P, true} || P <- Pids]),
+    lists:foldl(fun(Name, Names) ->
+        case whereis(Name) of
+            P when is_map_key(P, Wanted) -> Names#{P => atom_text(Name)};
+            _ -> Names
+        end
+    end, #{}, registered()).
 
-%% What an unnamed process is: what it was started as. Processes of proc_lib keep that in their dictionary, which is read of small
-%% processes only, and nothing else of it is kept.
-label(P, Deadline) ->
-    case process_info(P, [initial_call, heap_size]) of
-        [{_, {proc_lib, init_p, _}}, {_, Heap}] when Heap < 1000000 ->
-            case initial(P, Deadline) of
-                {_, _, _} = Call -> mfa(Call);
-                _ -> null
-            end;
-        [{_, Call}, _] -> mfa(Call);
-        undefined -> null
-    end.
-
-initial(P, Deadline) ->
-    %% {dictionary, Key} came with OTP 26.2.
-    case get(beamlens_dictionary_key) of
-        false -> whole_dictionary(P, Deadline);
-        _ ->
-            try process_info(self(), {dictionary, '$initial_call'}) of
-                _ ->
-                    case slow_info(P, [{dictionary, '$initial_call'}], Deadline) of
-                        [{_, Call}] -> Call;
-                        _ -> undefined
-                    end
-            catch error:badarg ->
-                put(beamlens_dictionary_key, false),
-                whole_dictionary(P, Deadline)
-            end
-    end.
-
-whole_dictionary(P, Deadline) ->
-    case slow_info(P, [dictionary], Deadline) of
-        [{_, Dictionary}] -> proplists:get_value('$initial_call', Dictionary);
-        _ -> undefined
-    end.
-
-parent(P) ->
-    case process_info(P, parent) of
-        {_, Parent} when is_pid(Parent) -> #{pid => pid(Parent), name => name(Parent)};
-        _ -> null
-    end.
-
-name(P) when is_pid(P), node(P) =:= node() ->
-    case process_info(P, registered_name) of
-        {_, Name} -> atom_text(Name);
-        _ -> null
-    end;
-name(_) -> null.
+name(P) -> maps:get(P, names([P]), null).
 
 pid(P) when is_pid(P) -> list_to_binary(pid_to_list(P));
 pid(_) -> null.

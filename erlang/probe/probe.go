@@ -22,6 +22,7 @@ type State struct {
 	Hello   map[string]any // what the node said of itself, when up
 	Attempt int            // how often it has been dialled since it was up
 	Retry   time.Duration  // until the next attempt
+	NextTry time.Time      // when that is
 }
 
 // Options of a probe. Nil and zero values mean the defaults.
@@ -88,7 +89,7 @@ func (p *Probe) Serve(ctx context.Context) error {
 		attempt++
 		retry := p.backoff(attempt, err)
 		p.set(nil, err)
-		p.options.OnState(State{Err: err, Attempt: attempt, Retry: retry})
+		p.options.OnState(State{Err: err, Attempt: attempt, Retry: retry, NextTry: time.Now().Add(retry)})
 		t := time.NewTimer(retry)
 		select {
 		case <-ctx.Done():
@@ -103,12 +104,12 @@ func (p *Probe) Serve(ctx context.Context) error {
 const slowRetry = 15 * time.Second
 
 func (p *Probe) backoff(attempt int, err error) time.Duration {
-	d := p.options.MinBackoff << min(attempt-1, 10)
+	d := min(p.options.MinBackoff<<min(attempt-1, 10), p.options.MaxBackoff)
+	jitter := time.Duration(rand.Float64() * 0.2 * float64(d))
 	if errors.Is(err, erlang.ErrCookie) || errors.Is(err, erlang.ErrNotAllowed) {
-		d = max(d, slowRetry)
+		return max(d, slowRetry) + jitter
 	}
-	d = min(d, p.options.MaxBackoff)
-	return d - time.Duration(rand.Float64()*0.2*float64(d))
+	return d - jitter
 }
 
 func (p *Probe) set(c erlang.Conn, why error) {
@@ -157,7 +158,7 @@ func (p *Probe) leave(conn erlang.Conn) {
 	defer cancel()
 	if !p.options.Plain {
 		// If it fails, the node sees us go and does the same.
-		_, _ = conn.Call(ctx, module, etf.A("detach"), conn.Peer().NameAtom)
+		_, _ = conn.Call(ctx, module, detach, conn.Peer().NameAtom)
 	}
 	conn.Close()
 }
@@ -178,13 +179,19 @@ func (p *Probe) Call(ctx context.Context, function etf.Atom, args ...etf.Term) (
 		return f(ctx, conn, args)
 	}
 	t, err := conn.Call(ctx, module, function, args...)
-	var remote *erlang.RemoteError
-	if errors.As(err, &remote) && remote.Undef() {
-		// Somebody removed the module: another engine that left, or a person. It is loaded again, once.
+	if undef(err) || err == nil && function == snapshot && deserted(t) {
+		// Somebody removed the module or its process: another engine that left as we came, or a person. It is loaded again, once.
 		if _, e := load(ctx, conn); e != nil {
 			return nil, errors.Join(err, e)
 		}
 		return conn.Call(ctx, module, function, args...)
 	}
 	return t, err
+}
+
+// deserted says whether a snapshot was made without the resident process.
+func deserted(t etf.Term) bool {
+	m, _ := t.(etf.Map)
+	v, ok := m.Get(etf.A("attached"))
+	return ok && v == etf.A("false")
 }

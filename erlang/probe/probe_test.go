@@ -328,7 +328,7 @@ func TestNoAtomsAreMade(t *testing.T) {
 	}
 	look()
 	before := n.Eval(t, "erlang:system_info(atom_count).")
-	for range 100 {
+	for range 170 { // 1,020 calls
 		look()
 	}
 	if after := n.Eval(t, "erlang:system_info(atom_count)."); after != before {
@@ -386,4 +386,29 @@ func TestObjectIsWhatTheSourceCompilesTo(t *testing.T) {
 	if md5(dir+"/beamlens_probe.beam") != md5("beamlens_probe.beam") {
 		t.Error("beamlens_probe.beam is not what beamlens_probe.erl compiles to: run erlang/probe/build.sh")
 	}
+}
+
+func TestBinariesOutsideOfTheHeapAreMemory(t *testing.T) {
+	n := erlangtest.StartNode(t)
+	p, _ := serve(t, n.Name, nil)
+	pid := fault(t, n, `Me = self(), PB = spawn(fun() -> B = binary:copy(<<0:80000>>, 5000), Me ! ready, receive stop -> B end end), receive ready -> ok end, list_to_binary(pid_to_list(PB)).`)
+	top := rows(ask(t, p, "top", "memory", 3, 0), "processes")
+	if top[0]["pid"] != pid || top[0]["binary_kb"].(int64) < 40_000 || top[0]["memory_kb"].(int64) > 1000 {
+		t.Errorf("top %v, want %s", top, pid)
+	}
+}
+
+func TestGroupsTellTheirGrowth(t *testing.T) {
+	n := erlangtest.StartNode(t)
+	p, _ := serve(t, n.Name, nil)
+	fault(t, n, leak)
+	ask(t, p, "groups", 1)
+	pid := fault(t, n, `L2 = spawn(fun() -> F = fun F() -> receive {more, K} -> [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, K)], F() end end, F() end), L2 ! {more, 4000}, timer:sleep(100), list_to_binary(pid_to_list(L2)).`)
+	ask(t, p, "groups", 1)
+	n.Eval(t, `L2 ! {more, 4000}, ok.`)
+	erlangtest.Eventually(t, "growth is told", func() bool {
+		g := rows(ask(t, p, "groups", 1), "groups")[0]
+		growth, ok := g["growth_per_s"].(int64)
+		return ok && g["parent_pid"] == pid && growth > 0
+	})
 }

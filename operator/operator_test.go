@@ -1,0 +1,259 @@
+package operator_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	beamlens "github.com/beamlens/beamlens-go"
+	"github.com/beamlens/beamlens-go/llm"
+	"github.com/beamlens/beamlens-go/llm/analyst"
+	"github.com/beamlens/beamlens-go/llm/llmtest"
+	"github.com/beamlens/beamlens-go/operator"
+	"github.com/beamlens/beamlens-go/skill"
+	"github.com/beamlens/beamlens-go/store"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var target = beamlens.Target{Kind: "test", Name: "plant"}
+
+type procIn struct {
+	Pid string `json:"pid" doc:"of the process"`
+}
+
+type procOut struct {
+	Pid   string `json:"pid"`
+	Name  string `json:"name"`
+	Queue int64  `json:"queue"`
+}
+
+func plant() *skill.Skill {
+	return &skill.Skill{
+		ID: "plant", Title: "a plant", Summary: "a plant", Prompt: "You know plants.",
+		Snapshot: func(context.Context) (map[string]any, error) { return map[string]any{"queue": 5.0}, nil },
+		Callbacks: []skill.Callback{
+			skill.Func("plant_process", "One process.", `plant_process("<0.1.0>")`, func(_ context.Context, in procIn) (procOut, error) {
+				if in.Pid != "<0.1.0>" {
+					return procOut{}, errors.New("there is no process " + in.Pid)
+				}
+				return procOut{"<0.1.0>", "Plant.Worker", 12}, nil
+			}),
+		},
+		Metrics: []skill.Metric{{Name: "queue", Kind: skill.Gauge}},
+	}
+}
+
+// quiet is a watch that has seen everything and found nothing, or what it is told.
+type quiet []beamlens.Finding
+
+func (q quiet) Open() []beamlens.Finding { return q }
+func (q quiet) Samples() int             { return 1000 }
+
+// ask runs an operator on demand with a scripted model.
+func ask(t *testing.T, w quiet, s store.Store, turns ...llmtest.Turn) (operator.Report, *llmtest.Script) {
+	t.Helper()
+	m := llmtest.NewScript(turns...)
+	o := operator.New(operator.Options{Target: target, Skill: plant(), Model: m, Store: s, Journal: s, Watch: w})
+	r, err := o.Run(t.Context(), "what is it?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, m
+}
+
+var done = llmtest.Call("done", map[string]any{"summary": "looked"})
+
+// result is the last result of a tool that a model was given.
+func result(m *llmtest.Script, tool string) string {
+	asked := m.Asked()
+	for _, msg := range asked[len(asked)-1].Messages {
+		for _, r := range msg.Results {
+			if r.Name == tool {
+				return r.Content
+			}
+		}
+	}
+	return ""
+}
+
+// with calls a tool with arguments made of what other tools returned.
+func with(tool string, args func(results map[string]map[string]any) any) llmtest.Turn {
+	return func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		results := map[string]map[string]any{}
+		for _, msg := range req.Messages {
+			for _, r := range msg.Results {
+				var v map[string]any
+				if json.Unmarshal([]byte(r.Content), &v) == nil {
+					results[r.Name] = v
+				}
+			}
+		}
+		return llmtest.Call(tool, args(results))(ctx, req)
+	}
+}
+
+func alert(change func(map[string]any)) llmtest.Turn {
+	return with("fire_alert", func(results map[string]map[string]any) any {
+		args := map[string]any{"type": "overgrown", "summary": "It grows.", "severity": "warning", "snapshot_ids": []any{results["take_snapshot"]["id"]},
+			"culprit": map[string]any{"kind": "process", "id": "<0.1.0>", "name": "Plant.Worker"}}
+		if change != nil {
+			change(args)
+		}
+		return args
+	})
+}
+
+var (
+	take = llmtest.Call("take_snapshot", nil)
+	look = llmtest.Call("execute", map[string]any{"code": `return plant_process("<0.1.0>")`})
+)
+
+func TestAnAlertHasItsEvidence(t *testing.T) {
+	s := store.NewMemory()
+	r, _ := ask(t, nil, s, take, look, alert(nil), done)
+	if len(r.Alerts) != 1 || r.Summary != "looked" {
+		t.Fatalf("%+v", r)
+	}
+	a := r.Alerts[0]
+	if a.Culprit.Name != "Plant.Worker" || len(a.Snapshots) != 1 || a.Snapshots[0].Data["queue"] != 5.0 || a.TraceID == "" {
+		t.Errorf("alert %+v", a)
+	}
+	if len(a.Evidence) != 1 || a.Evidence[0].Title != `plant_process("<0.1.0>")` {
+		t.Errorf("evidence %+v", a.Evidence)
+	}
+	if stored, err := s.Alert(t.Context(), a.ID); err != nil || stored.AnomalyType != "overgrown" {
+		t.Errorf("stored %+v, %v", stored, err)
+	}
+}
+
+func TestAlertsThatAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(map[string]any)
+		says   string
+	}{
+		{"no snapshot", func(a map[string]any) { a["snapshot_ids"] = []string{} }, "snapshot_ids required"},
+		{"unknown snapshot", func(a map[string]any) { a["snapshot_ids"] = []string{"0000000000000000"} }, "snapshots not found: 0000000000000000"},
+		{"made-up culprit", func(a map[string]any) { a["culprit"] = map[string]any{"kind": "process", "id": "<0.99.0>"} }, "was not returned by any tool"},
+		{"made-up name", func(a map[string]any) {
+			a["culprit"] = map[string]any{"kind": "process", "id": "<0.1.0>", "name": "Plant.Boss"}
+		}, "was not returned by any tool"},
+		{"unknown finding", func(a map[string]any) { a["finding_ids"] = []string{"0000000000000000"} }, "does not exist"},
+		{"severity", func(a map[string]any) { a["severity"] = "fatal" }, "one of info, warning, critical"},
+		{"empty summary", func(a map[string]any) { a["summary"] = " " }, "must not be empty"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, m := ask(t, nil, store.NewMemory(), take, look, alert(c.change), done)
+			if len(r.Alerts) != 0 {
+				t.Errorf("it was fired: %+v", r.Alerts[0])
+			}
+			if got := result(m, "fire_alert"); !strings.Contains(got, c.says) {
+				t.Errorf("told %s, want %q", got, c.says)
+			}
+		})
+	}
+}
+
+func TestTheSameAlertAgainUpdatesTheOpenOne(t *testing.T) {
+	s := store.NewMemory()
+	worse := alert(func(a map[string]any) { a["severity"] = "critical" })
+	r, _ := ask(t, nil, s, take, look, alert(nil), worse, done)
+	if len(r.Alerts) != 2 || r.Alerts[0].ID != r.Alerts[1].ID {
+		t.Fatalf("%+v", r.Alerts)
+	}
+	all, err := s.Alerts(t.Context(), beamlens.AlertFilter{})
+	if err != nil || len(all) != 1 || all[0].Count != 2 || all[0].Severity != beamlens.SeverityCritical {
+		t.Errorf("stored %+v, %v", all, err)
+	}
+}
+
+func TestTools(t *testing.T) {
+	for _, c := range []struct {
+		tool string
+		turn llmtest.Turn
+		says string
+	}{
+		{"set_state", llmtest.Call("set_state", map[string]any{"state": "observing", "reason": "r"}), `"state":"observing"`},
+		{"take_snapshot", take, `"data":{"queue":5}`},
+		{"get_snapshot", with("get_snapshot", func(r map[string]map[string]any) any { return map[string]any{"id": r["take_snapshot"]["id"]} }), `"captured_at"`},
+		{"get_snapshots", llmtest.Call("get_snapshots", map[string]any{"limit": 5}), `"queue":5`},
+		{"get_alerts", llmtest.Call("get_alerts", nil), `[]`},
+		{"execute", look, `"name":"Plant.Worker"`},
+		{"execute", llmtest.Call("execute", map[string]any{"code": "local x = 1"}), `returned nothing; end it with return`},
+		{"execute", llmtest.Call("execute", map[string]any{"code": `return plant_proces("x")`}), `There is no function plant_proces. Available: plant_process`},
+		{"execute", llmtest.Call("execute", map[string]any{"code": `return plant_process("<0.2.0>")`}), `line 1: there is no process <0.2.0>`},
+		{"think", llmtest.Call("think", map[string]any{"thought": "hm"}), `"recorded":true`},
+		{"wait", llmtest.Call("wait", map[string]any{"ms": -5}), `"waited_ms":0`},
+	} {
+		_, m := ask(t, nil, store.NewMemory(), take, c.turn, done)
+		if got := result(m, c.tool); c.tool != "take_snapshot" && !strings.Contains(got, c.says) {
+			t.Errorf("%s gave %s, want %q", c.tool, got, c.says)
+		}
+	}
+	if _, m := ask(t, nil, store.NewMemory(), take, llmtest.Call("get_snapshot", map[string]any{"id": "x"}), done); !strings.Contains(result(m, "get_snapshot"), "snapshot_not_found") {
+		t.Errorf("unknown snapshot: %s", result(m, "get_snapshot"))
+	}
+}
+
+func TestTheModelIsToldWhatIsFound(t *testing.T) {
+	onset := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	f := beamlens.Finding{ID: "00000000000000ff", Skill: "plant", Metric: "queue", Kind: beamlens.FindingRule, Tier: beamlens.TierAlert, Value: 12345.6789, Ordinary: 3,
+		Rule: "queue > 100", Severity: "critical", Onset: onset, Uncertainty: time.Second}
+	_, m := ask(t, quiet{f}, store.NewMemory(), done)
+	input := m.Asked()[0].Messages[0].Text
+	for _, want := range []string{`"metric": "queue"`, `"value": 12345.678`, `"rule": "queue > 100"`, `"new": true`, `"onset": "2026-01-02T03:04:05Z"`, `"question": "what is it?"`, "Current state: healthy"} {
+		if !strings.Contains(input, want) {
+			t.Errorf("the input does not say %s:\n%s", want, input)
+		}
+	}
+}
+
+func TestAnUnexplainedFindingGetsAnHonestAlert(t *testing.T) {
+	f := beamlens.Finding{ID: "00000000000000ff", Skill: "plant", Metric: "queue", Kind: beamlens.FindingRule, Tier: beamlens.TierAlert, Value: 500, Ordinary: 3, Rule: "queue > 100", Severity: "critical"}
+	s := store.NewMemory()
+	o := operator.New(operator.Options{Target: target, Skill: plant(), Fallback: analyst.Analyst{}, Store: s, Journal: s, Watch: quiet{f}})
+	r, err := o.Run(t.Context(), "look")
+	if err != nil || len(r.Alerts) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	a := r.Alerts[0]
+	if a.Culprit != nil || a.Severity != beamlens.SeverityCritical || !strings.Contains(a.Summary, "The cause is not known") || !strings.Contains(a.Observation, "500") {
+		t.Errorf("alert %+v", a)
+	}
+	if r.State != beamlens.Critical {
+		t.Errorf("state %s", r.State)
+	}
+}
+
+// TestPrompt keeps what a model is told from changing unnoticed: go test ./operator -update writes it anew.
+func TestPrompt(t *testing.T) {
+	_, m := ask(t, nil, store.NewMemory(), done)
+	golden(t, "operator.golden", m.Asked()[0].System)
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the prompt is not that of %s; if that is meant, run the test with -update\n%s", file, got)
+	}
+}
