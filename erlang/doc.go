@@ -15,7 +15,6 @@
 // for ever: messages that nobody reads are dropped and counted, and a node that takes nothing, or says nothing, for a while is
 // given up. A Call never outlasts its context.
 //
-// A [Link] keeps a connection: its Serve dials, waits for the end, and dials again, more and more slowly. It owns no goroutine.
 //
 // # Names
 //
