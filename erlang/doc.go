@@ -15,7 +15,6 @@
 // for ever: messages that nobody reads are dropped and counted, and a node that takes nothing, or says nothing, for a while is
 // given up. A Call never outlasts its context.
 //
-//
 // # Names
 //
 // Every node name is an atom for ever at the node that we join. We take one of eight by default, never a random one.
