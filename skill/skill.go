@@ -12,7 +12,8 @@ import (
 
 // Skill is one field of observation. A nil function means that the skill does not have it.
 type Skill struct {
-	ID      string // "beam"; callbacks are prefixed with it
+	ID      string // "beam"
+	Prefix  string // of the names of callbacks, without the underscore; default: the id
 	Title   string
 	Summary string // one line, for the coordinator and for lists
 	Prompt  string // who the operator is and what is worth watching, as Markdown
@@ -169,9 +170,13 @@ func (s *Skill) Check() error {
 			}
 		}
 	}
+	prefix := s.Prefix
+	if prefix == "" {
+		prefix = s.ID
+	}
 	for _, c := range s.Callbacks {
-		if !strings.HasPrefix(c.Name, s.ID+"_") || !nameRE.MatchString(c.Name) {
-			return fmt.Errorf("skill %s: callback %q must be named %s_…", s.ID, c.Name, s.ID)
+		if !strings.HasPrefix(c.Name, prefix+"_") || !nameRE.MatchString(c.Name) {
+			return fmt.Errorf("skill %s: callback %q must be named %s_…", s.ID, c.Name, prefix)
 		}
 		if c.Call == nil || c.Doc == "" || c.Example == "" {
 			return fmt.Errorf("skill %s: callback %s needs Call, Doc and Example", s.ID, c.Name)

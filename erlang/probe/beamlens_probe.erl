@@ -12,13 +12,19 @@
 %% gone it removes itself and this module from the VM.
 %%
 %% All results are maps with atom keys, lists, numbers, binaries, true, false and null.
+%%
+%% Other fields of observation are modules of their own, beamlens_probe_*, which are loaded when the first question for them comes, and
+%% go with this one. What they keep from tick to tick is a part of the resident process; see "Parts" below.
 -module(beamlens_probe).
 
--export([vsn/0, attach/1, detach/1, snapshot/0, top/3, process/1, groups/1, tables/2, system/0]).
+-export([vsn/0, attach/1, detach/1, snapshot/0, top/3, process/1, groups/1, system/0]).
 -export([loop/1]).
+%% For the other modules of the probe.
+-export([ask_part/2, look/6, everybody/0, seen/1, stuck/1, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, noted/4, frame/1, names/1, name/1, find/1,
+         pid/1, mfa/1, atom_text/1, text/1, plain/1, kb/1, heap_words/1, binary_words/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Raised when functions or results change. A node keeps a module that is newer than the engine's.
--define(VSN, 1).
+-define(VSN, 2).
 
 %% A tick looks at no more processes than this, for no longer than its budget (in microseconds, at most so much).
 -define(SLICE, 20000).
@@ -96,7 +102,7 @@ start(From, Ref) ->
     Won =:= true andalso loop(fresh([])).
 
 fresh(Owners) ->
-    #{module => md5(), owners => Owners, armed => false, asked => 0, ticked => undefined, budget => ?BUDGET, ticks => 0, took => 0,
+    #{module => md5(), owners => Owners, parts => #{}, armed => false, asked => never, ticked => undefined, budget => ?BUDGET, ticks => 0, took => 0,
       round => none, began => undefined, seen => 0, sum => 0, last => undefined, watched => #{}, reds => [], hot => [],
       shunned => #{}, groups => undefined}.
 
@@ -108,7 +114,9 @@ md5() -> ?MODULE:module_info(md5).
 loop(S = #{owners := Owners}) ->
     case maps:get(module, S, undefined) =:= md5() of
         true -> turn(S);
-        false -> turn(fresh(Owners))
+        false ->
+            stop_parts(maps:get(parts, S, #{})),
+            turn(fresh(Owners))
     end.
 
 turn(S = #{owners := Owners}) ->
@@ -129,7 +137,7 @@ turn(S = #{owners := Owners}) ->
         {nodedown, Owner} ->
             leave(S, Owner);
         {scan, From, Ref} ->
-            S1 = arm(S#{asked := now_ms()}),
+            S1 = arm(first(S#{asked := now_ms()})),
             From ! {Ref, {report(S1), self_report(S1)}},
             ?MODULE:loop(S1);
         {rates, From, Ref} ->
@@ -138,36 +146,104 @@ turn(S = #{owners := Owners}) ->
         {{groups, Counts}, From, Ref} ->
             From ! {Ref, maps:get(groups, S)},
             ?MODULE:loop(S#{groups := {now_ms(), Counts}});
+        {{part, Module, Request}, From, Ref} ->
+            {Answer, S1} = part(Module, Request, S),
+            From ! {Ref, Answer},
+            ?MODULE:loop(arm(S1));
         {tick, Armed} when Armed =:= map_get(armed, S) ->
-            case now_ms() - maps:get(asked, S) > ?INTEREST of
-                true -> erlang:hibernate(?MODULE, loop, [(fresh(Owners))#{ticks := maps:get(ticks, S), groups := maps:get(groups, S)}]);
-                false -> ?MODULE:loop(arm(tick(S#{armed := false})))
+            S1 = tick_parts(S#{armed := false}),
+            case {wanted(maps:get(asked, S)), map_size(maps:get(parts, S1))} of
+                {true, _} -> ?MODULE:loop(arm(tick(S1)));
+                {false, 0} -> erlang:hibernate(?MODULE, loop, [forget(S1)]);
+                {false, _} -> ?MODULE:loop(arm(forget(S1)))
             end;
         _ ->
             ?MODULE:loop(S)
     end.
 
 %% The first question of a while is answered by a tick at once; after it they come by the clock.
+first(S = #{ticked := undefined}) -> tick(S);
+first(S) -> S.
+
+wanted(never) -> false;
+wanted(Asked) -> now_ms() - Asked =< ?INTEREST.
+
+%% What was seen of all processes is of no use when nobody has asked for a while.
+forget(S = #{owners := Owners}) -> maps:merge(fresh(Owners), maps:with([parts, ticks, groups], S)).
+
 arm(S = #{armed := Armed}) when Armed =/= false -> S;
-arm(S0 = #{ticked := Last}) ->
-    S = case Last of undefined -> tick(S0); _ -> S0 end,
+arm(S) ->
     Ref = make_ref(),
     erlang:send_after(?TICK, self(), {tick, Ref}),
     S#{armed := Ref}.
 
 leave(S = #{owners := Owners}, Owner) ->
     case Owners -- [Owner] of
-        [] -> unload();
+        [] ->
+            stop_parts(maps:get(parts, S)),
+            unload();
         Rest -> ?MODULE:loop(S#{owners := Rest})
     end.
 
-%% Removes the module. That is done by a process that does not run it: purging kills those that do.
+%% Removes the modules. That is done by a process that does not run them: purging kills those that do.
 unload() ->
-    {ok, Tokens, _} = erl_scan:string("code:purge(beamlens_probe), code:delete(beamlens_probe), code:purge(beamlens_probe)."),
+    {ok, Tokens, _} = erl_scan:string("[begin code:purge(M), code:delete(M), code:purge(M) end || {M, _} <- code:all_loaded(), lists:prefix(\"beamlens_probe\", atom_to_list(M))]."),
     {ok, Exprs} = erl_parse:parse_exprs(Tokens),
     unregister(?MODULE),
     spawn(erl_eval, exprs, [Exprs, []]),
     ok.
+
+%%% Parts: what the other modules of the probe keep from tick to tick
+%%
+%% Such a module has start() -> State, handle(Request, State) -> {Answer, State}, tick(Until, State) -> State with Until in microseconds, and
+%% stop(State). It begins with the first request, and ends when none has come for a while. What fails in it ends it and nothing else; the
+%% next request begins it anew. handle and tick must be short: everybody waits for them.
+
+ask_part(Module, Request) ->
+    case ask({part, Module, Request}, whereis(?MODULE), 2000) of
+        {failed, Why} -> error({part, Module, Why});
+        Answer -> Answer
+    end.
+
+part(Module, Request, S = #{parts := Parts}) ->
+    Known = maps:get(Module, Parts, none),
+    try
+        P = #{state := State} = current(Module, Known),
+        {Answer, State1} = Module:handle(Request, State),
+        {Answer, S#{parts := Parts#{Module => P#{state := State1, asked := now_ms()}}}}
+    catch Class:Why:Stack ->
+        stop_part(Module, Known),
+        {{failed, {Class, Why, lists:sublist(Stack, 2)}}, S#{parts := maps:remove(Module, Parts)}}
+    end.
+
+current(Module, none) -> #{state => Module:start(), md5 => Module:module_info(md5), asked => now_ms(), took => 0};
+current(Module, P = #{md5 := Md5}) ->
+    case Module:module_info(md5) of
+        Md5 -> P;
+        _ ->
+            stop_part(Module, P),
+            current(Module, none)
+    end.
+
+stop_part(_, none) -> ok;
+stop_part(Module, #{state := State}) -> catch Module:stop(State).
+
+stop_parts(Parts) -> maps:foreach(fun stop_part/2, Parts).
+
+%% Parts may take half of a tick's budget each, and one that needs more goes on at the next tick.
+tick_parts(S = #{parts := Parts, budget := Budget}) ->
+    S#{parts := maps:filtermap(fun(Module, P = #{asked := Asked, state := State}) ->
+        Start = now_us(),
+        try wanted(Asked) andalso Module:tick(Start + Budget div 2, State) of
+            false ->
+                stop_part(Module, P),
+                false;
+            State1 -> {true, P#{state := State1, took := now_us() - Start}}
+        catch _:_ ->
+            stop_part(Module, P),
+            false
+        end
+    end, Parts)}.
 
 %%% The tick: rates since the last one, watched mailboxes, and a slice of all processes
 
@@ -261,9 +337,9 @@ report(S = #{watched := Watched, shunned := Shunned}) ->
       message_queue_max => Max, message_queue_max_pid => Pid, message_queue_max_name => Name, message_queue_max_growth_per_s => Growth,
       tick_us => maps:get(took, S), top_queues => Queues, unanswering => [#{pid => pid(P), name => maps:get(P, Names, null)} || P <- Stuck]}.
 
-self_report(#{took := Took, budget := Budget, ticks := Ticks, owners := Owners}) ->
+self_report(#{took := Took, budget := Budget, ticks := Ticks, owners := Owners, parts := Parts}) ->
     [{_, Memory}, {_, Reductions}] = process_info(self(), [memory, reductions]),
-    #{tick_us => Took, budget => Budget, memory => Memory, reductions => Reductions, ticks => Ticks, owners => length(Owners)}.
+    #{tick_us => Took, parts_us => maps:fold(fun(_, #{took := Us}, Sum) -> Sum + Us end, 0, Parts), parts => map_size(Parts), budget => Budget, memory => Memory, reductions => Reductions, ticks => Ticks, owners => length(Owners)}.
 
 %% What has been seen over time: undefined if ticks have not been asked for.
 rates(#{ticked := Ticked, hot := Hot, watched := Watched, ticks := _}) ->
@@ -720,37 +796,6 @@ sampled([P | Sample], Call, Deadline) ->
             end;
         _ -> sampled(Sample, Call, Deadline)
     end.
-
-%%% ETS tables, the largest first
-
-tables(SortBy, Limit0) ->
-    Limit = clamp(Limit0, 1, ?MAX_ROWS),
-    Item = case SortBy of <<"size">> -> size; <<"memory">> -> memory; _ -> error({unknown_sort, SortBy}) end,
-    All = ets:all(),
-    Start = now_ms(),
-    {Top, Skipped} = weigh_tables(All, Item, Limit, Start + 500, Start + 3000, {0, []}, 0),
-    Shown = [T || T <- best(Top), ets:info(T, name) =/= undefined],
-    Names = names([ets:info(T, owner) || T <- Shown]),
-    #{table_count => length(All), showing => length(Shown), sort_by => SortBy, skipped => Skipped, tables => [table(T, Names) || T <- Shown]}.
-
-%% Size and memory of a table with decentralized counters need all schedulers, which takes milliseconds under load: there is less time
-%% for those than for the others. The number of tables that were not weighed is told.
-weigh_tables([], _, _, _, _, Top, Skipped) -> {Top, Skipped};
-weigh_tables([T | Tables], Item, Limit, Costly, Stop, Top, Skipped) ->
-    Until = case ets:info(T, decentralized_counters) of true -> Costly; _ -> Stop end,
-    case now_ms() < Until andalso ets:info(T, Item) of
-        false -> weigh_tables(Tables, Item, Limit, Costly, Stop, Top, Skipped + 1);
-        undefined -> weigh_tables(Tables, Item, Limit, Costly, Stop, Top, Skipped);
-        V -> weigh_tables(Tables, Item, Limit, Costly, Stop, insert(V, T, Limit, Top), Skipped)
-    end.
-
-table(T, Names) ->
-    Owner = ets:info(T, owner),
-    #{id => text(io_lib:format("~0p", [T])), name => atom_text(ets:info(T, name)), type => plain(ets:info(T, type)),
-      protection => plain(ets:info(T, protection)), owner => pid(Owner), owner_name => maps:get(Owner, Names, null),
-      size => plain(ets:info(T, size)), memory_kb => case ets:info(T, memory) of undefined -> null; W -> kb(W) end,
-      compressed => plain(ets:info(T, compressed)), read_concurrency => plain(ets:info(T, read_concurrency)),
-      write_concurrency => plain(ets:info(T, write_concurrency))}.
 
 plain(undefined) -> null;
 plain(B) when is_boolean(B) -> B;

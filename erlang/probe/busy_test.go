@@ -19,7 +19,7 @@ func everything(t *testing.T, n *erlangtest.Node) func() {
 			ask(t, p, "top", by, 3, 0)
 		}
 		ask(t, p, "groups", 3)
-		ask(t, p, "tables", "memory", 3)
+		ask(t, p, "ets:tables", "memory", 3)
 		ask(t, p, "process", "init")
 		ask(t, p, "system")
 	}

@@ -3,9 +3,10 @@ package probe
 import (
 	"bytes"
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/beamlens/beamlens-go/erlang"
 	"github.com/beamlens/beamlens-go/erlang/etf"
@@ -13,14 +14,51 @@ import (
 
 //go:generate ./build.sh
 
-//go:embed beamlens_probe.beam
-var object []byte
+//go:embed beamlens_probe*.beam
+var files embed.FS
+
+// object is the object code of one module.
+type object struct {
+	module etf.Atom
+	file   string
+	code   []byte
+}
+
+func compiled(name string) object {
+	code, err := files.ReadFile(name + ".beam")
+	if err != nil {
+		panic(err) // unreachable: it is embedded
+	}
+	return object{etf.A(name), name + ".beam", code}
+}
+
+// main is the module that is always loaded; the others are by part: "ets" is beamlens_probe_ets.
+var (
+	main  = compiled("beamlens_probe")
+	parts = compiledParts()
+)
+
+func compiledParts() map[string]object {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		panic(err) // unreachable: it is embedded
+	}
+	out := map[string]object{}
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), ".beam")
+		if part, ok := strings.CutPrefix(name, "beamlens_probe_"); ok {
+			out[part] = compiled(name)
+		}
+	}
+	return out
+}
 
 // version is ?VSN of beamlens_probe.erl; a test compares them.
-const version = 1
+const version = 2
 
 var (
-	module   = etf.A("beamlens_probe")
+	vm       = etf.A("vm")
+	module   = main.module
 	code     = etf.A("code")
 	attach   = etf.A("attach")
 	detach   = etf.A("detach")
@@ -32,12 +70,12 @@ func load(ctx context.Context, conn erlang.Conn) (map[string]any, error) {
 	// A second and third attempt, because another engine that is leaving may take the module away under our feet, and because the
 	// resident process of another version may not know how to go on with ours.
 	for attempt := 0; ; attempt++ {
-		current, err := loaded(ctx, conn)
+		current, err := loaded(ctx, conn, main)
 		if err != nil {
 			return nil, fmt.Errorf("load the probe: %w", err)
 		}
 		if !current {
-			if err := install(ctx, conn); err != nil {
+			if err := install(ctx, conn, main); err != nil {
 				return nil, fmt.Errorf("load the probe: %w; --no-probe works without it", err)
 			}
 		}
@@ -63,19 +101,32 @@ func retriable(err error) bool {
 	return errors.As(err, &remote) || errors.Is(err, erlang.ErrKilled)
 }
 
+// ensure sees that the node has our version of a part or a newer one.
+func ensure(ctx context.Context, conn erlang.Conn, o object) error {
+	current, err := loaded(ctx, conn, o)
+	if err == nil && !current {
+		err = install(ctx, conn, o)
+	}
+	if err != nil {
+		return fmt.Errorf("load %s: %w", o.module, err)
+	}
+	return nil
+}
+
 // loaded says whether the node has a module that we can work with.
-func loaded(ctx context.Context, conn erlang.Conn) (bool, error) {
-	have, err := conn.Call(ctx, module, etf.A("module_info"), etf.A("md5"))
+func loaded(ctx context.Context, conn erlang.Conn, o object) (bool, error) {
+	have, err := conn.Call(ctx, o.module, etf.A("module_info"), etf.A("md5"))
 	if undef(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	want, err := conn.Call(ctx, code, etf.A("module_md5"), object)
+	want, err := conn.Call(ctx, code, etf.A("module_md5"), o.code)
 	if err != nil || equal(have, want) {
 		return err == nil, err
 	}
+	// The versions of all modules are that of the main one.
 	theirs, err := conn.Call(ctx, module, etf.A("vsn"))
 	if undef(err) {
 		return false, nil
@@ -96,15 +147,15 @@ func equal(a, b etf.Term) bool {
 }
 
 // install loads the object code, in the place of another version if there is one. That stays as old code until it is purged.
-func install(ctx context.Context, conn erlang.Conn) error {
+func install(ctx context.Context, conn erlang.Conn, o object) error {
 	file := etf.List{}
-	for _, c := range "beamlens_probe.beam" {
+	for _, c := range o.file {
 		file = append(file, int64(c))
 	}
-	if _, err := conn.Call(ctx, code, etf.A("purge"), module); err != nil {
+	if _, err := conn.Call(ctx, code, etf.A("purge"), o.module); err != nil {
 		return err
 	}
-	t, err := conn.Call(ctx, code, etf.A("load_binary"), module, file, object)
+	t, err := conn.Call(ctx, code, etf.A("load_binary"), o.module, file, o.code)
 	if err != nil {
 		return err
 	}

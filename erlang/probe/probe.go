@@ -43,11 +43,14 @@ type Probe struct {
 	conn  erlang.Conn
 	since time.Time // when the link went down
 	why   error
+
+	loading sync.Mutex // held while a part is looked after; guards what follows
+	ready   map[etf.Atom]erlang.Conn
 }
 
 // New returns a probe of the node; Serve makes the link, with dial.
 func New(node string, dial func(context.Context) (erlang.Conn, error), o *Options) *Probe {
-	p := &Probe{node: node, dial: dial, since: time.Now(), why: errors.New("not dialled yet")}
+	p := &Probe{node: node, dial: dial, since: time.Now(), why: errors.New("not dialled yet"), ready: map[etf.Atom]erlang.Conn{}}
 	if o != nil {
 		p.options = *o
 	}
@@ -163,8 +166,9 @@ func (p *Probe) leave(conn erlang.Conn) {
 	conn.Close()
 }
 
-// Call calls a function of the probe. While there is no link it fails at once.
-func (p *Probe) Call(ctx context.Context, function etf.Atom, args ...etf.Term) (etf.Term, error) {
+// Call calls a function of a part of the probe: "vm" is the part that is always there, the others are loaded with their first call.
+// While there is no link it fails at once.
+func (p *Probe) Call(ctx context.Context, part, function etf.Atom, args ...etf.Term) (etf.Term, error) {
 	p.mu.Lock()
 	conn, since, why := p.conn, p.since, p.why
 	p.mu.Unlock()
@@ -172,21 +176,59 @@ func (p *Probe) Call(ctx context.Context, function etf.Atom, args ...etf.Term) (
 		return nil, fmt.Errorf("%w to %s since %s: %w", ErrNotConnected, p.node, since.Format(time.TimeOnly), why)
 	}
 	if p.options.Plain {
-		f, ok := plain[function.String()]
+		name := part.String() + ":" + function.String()
+		f, ok := plain[name]
 		if !ok {
-			return nil, &MissingError{function.String()}
+			return nil, &MissingError{name}
 		}
 		return f(ctx, conn, args)
 	}
-	t, err := conn.Call(ctx, module, function, args...)
-	if undef(err) || err == nil && function == snapshot && deserted(t) {
+	m, err := p.module(ctx, conn, part)
+	if err != nil {
+		return nil, err
+	}
+	t, err := conn.Call(ctx, m, function, args...)
+	if undef(err) || lost(err) || err == nil && part == vm && function == snapshot && deserted(t) {
 		// Somebody removed the module or its process: another engine that left as we came, or a person. It is loaded again, once.
-		if _, e := load(ctx, conn); e != nil {
+		if e := p.reload(ctx, conn, part); e != nil {
 			return nil, errors.Join(err, e)
 		}
-		return conn.Call(ctx, module, function, args...)
+		return conn.Call(ctx, m, function, args...)
 	}
 	return t, err
+}
+
+// module gives the module of a part, and sees that the node has it.
+func (p *Probe) module(ctx context.Context, conn erlang.Conn, part etf.Atom) (etf.Atom, error) {
+	if part == vm {
+		return module, nil
+	}
+	o, ok := parts[part.String()]
+	if !ok {
+		return etf.Atom{}, fmt.Errorf("the probe has no part %s", part)
+	}
+	p.loading.Lock()
+	defer p.loading.Unlock()
+	if p.ready[part] == conn {
+		return o.module, nil
+	}
+	if err := ensure(ctx, conn, o); err != nil {
+		return etf.Atom{}, err
+	}
+	p.ready[part] = conn
+	return o.module, nil
+}
+
+// reload puts back what the node has lost.
+func (p *Probe) reload(ctx context.Context, conn erlang.Conn, part etf.Atom) error {
+	p.loading.Lock()
+	clear(p.ready)
+	p.loading.Unlock()
+	if _, err := load(ctx, conn); err != nil {
+		return err
+	}
+	_, err := p.module(ctx, conn, part)
+	return err
 }
 
 // deserted says whether a snapshot was made without the resident process.
@@ -194,4 +236,21 @@ func deserted(t etf.Term) bool {
 	m, _ := t.(etf.Map)
 	v, ok := m.Get(etf.A("attached"))
 	return ok && v == etf.A("false")
+}
+
+// lost says whether a part found no resident process, or that could not find the module of the part:
+// {part, Module, absent} or {part, Module, {error, undef, Stack}}.
+func lost(err error) bool {
+	var remote *erlang.RemoteError
+	if !errors.As(err, &remote) {
+		return false
+	}
+	reason, ok := remote.Reason.(etf.Tuple)
+	if !ok || len(reason) != 3 || reason[0] != etf.Term(etf.A("part")) {
+		return false
+	}
+	if why, ok := reason[2].(etf.Tuple); ok && len(why) == 3 {
+		return why[1] == etf.Term(etf.A("undef"))
+	}
+	return reason[2] == etf.Term(etf.A("absent"))
 }

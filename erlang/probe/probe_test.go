@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,11 @@ func serve(t *testing.T, node string, o *probe.Options) (*probe.Probe, func()) {
 
 func ask(t *testing.T, p *probe.Probe, function string, args ...etf.Term) map[string]any {
 	t.Helper()
-	v, err := p.Call(t.Context(), etf.A(function), args...)
+	part, name, ok := strings.Cut(function, ":")
+	if !ok {
+		part, name = "vm", function
+	}
+	v, err := p.Call(t.Context(), etf.A(part), etf.A(name), args...)
 	if err != nil {
 		t.Fatalf("%s: %v", function, err)
 	}
@@ -176,7 +181,7 @@ func TestTables(t *testing.T) {
 	p, _ := serve(t, n.Name, nil)
 	n.Eval(t, table)
 	for _, by := range []string{"memory", "size"} {
-		top := rows(ask(t, p, "tables", by, 3), "tables")
+		top := rows(ask(t, p, "ets:tables", by, 3), "tables")
 		if top[0]["name"] != "big_table" || top[0]["size"].(int64) != 20_000 || top[0]["memory_kb"].(int64) < 1000 {
 			t.Errorf("by %s: %v", by, top)
 		}
@@ -218,7 +223,7 @@ func TestABusyProcessHoldsNobodyUp(t *testing.T) {
 
 // gone says whether nothing of the probe is left in the node.
 func gone(t *testing.T, n *erlangtest.Node) bool {
-	return n.Eval(t, "{code:is_loaded(beamlens_probe), whereis(beamlens_probe), erlang:check_old_code(beamlens_probe)}.") == "{false,undefined,false}"
+	return n.Eval(t, `{whereis(beamlens_probe), erlang:check_old_code(beamlens_probe), [M || {M, _} <- code:all_loaded(), lists:prefix("beamlens_probe", atom_to_list(M))]}.`) == "{undefined,false,[]}"
 }
 
 func TestNothingStays(t *testing.T) {
@@ -303,7 +308,7 @@ func TestRestartedNode(t *testing.T) {
 	if s := <-states; s.Up || s.Err == nil {
 		t.Fatalf("after a kill: %+v", s)
 	}
-	if _, err := p.Call(t.Context(), etf.A("snapshot")); !errors.Is(err, probe.ErrNotConnected) || !strings.Contains(err.Error(), n.Name) {
+	if _, err := p.Call(t.Context(), etf.A("vm"), etf.A("snapshot")); !errors.Is(err, probe.ErrNotConnected) || !strings.Contains(err.Error(), n.Name) {
 		t.Errorf("a call while the node is away: %v", err)
 	}
 	n.Restart(t)
@@ -322,7 +327,7 @@ func TestNoAtomsAreMade(t *testing.T) {
 		ask(t, p, "snapshot")
 		ask(t, p, "top", "memory", 5, 0)
 		ask(t, p, "groups", 5)
-		ask(t, p, "tables", "memory", 5)
+		ask(t, p, "ets:tables", "memory", 5)
 		ask(t, p, "process", "init")
 		ask(t, p, "system")
 	}
@@ -356,7 +361,7 @@ func TestPlain(t *testing.T) {
 	}
 	ask(t, p, "system")
 	var missing *probe.MissingError
-	if _, err := p.Call(t.Context(), etf.A("groups"), 3); !errors.As(err, &missing) || len(p.Missing()) == 0 {
+	if _, err := p.Call(t.Context(), etf.A("vm"), etf.A("groups"), 3); !errors.As(err, &missing) || len(p.Missing()) == 0 {
 		t.Errorf("groups: %v", err)
 	}
 	if !gone(t, n) {
@@ -373,8 +378,9 @@ func TestObjectIsWhatTheSourceCompilesTo(t *testing.T) {
 		t.Skipf("the object is built with OTP 25; this is %s", out)
 	}
 	dir := t.TempDir()
-	if out, err := exec.Command(erlc, "+deterministic", "+no_debug_info", "-Werror", "-o", dir, "beamlens_probe.erl").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	sources, err := filepath.Glob("beamlens_probe*.erl")
+	if err != nil || len(sources) == 0 {
+		t.Fatal("no sources")
 	}
 	md5 := func(file string) string {
 		out, err := exec.Command("erl", "-noshell", "-eval", fmt.Sprintf(`{ok, {_, M}} = beam_lib:md5(%q), io:format("~w", [M]), halt().`, file)).Output()
@@ -383,8 +389,14 @@ func TestObjectIsWhatTheSourceCompilesTo(t *testing.T) {
 		}
 		return string(out)
 	}
-	if md5(dir+"/beamlens_probe.beam") != md5("beamlens_probe.beam") {
-		t.Error("beamlens_probe.beam is not what beamlens_probe.erl compiles to: run erlang/probe/build.sh")
+	for _, source := range sources {
+		if out, err := exec.Command(erlc, "+deterministic", "+no_debug_info", "-Werror", "-o", dir, source).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		object := strings.TrimSuffix(source, ".erl") + ".beam"
+		if md5(filepath.Join(dir, object)) != md5(object) {
+			t.Errorf("%s is not what %s compiles to: run erlang/probe/build.sh", object, source)
+		}
 	}
 }
 

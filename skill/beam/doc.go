@@ -14,9 +14,9 @@ import (
 	"github.com/beamlens/beamlens-go/skill"
 )
 
-// Caller calls a function of the probe in the node.
+// Caller calls a function of a part of the probe in the node.
 type Caller interface {
-	Call(ctx context.Context, function etf.Atom, args ...etf.Term) (etf.Term, error)
+	Call(ctx context.Context, part, function etf.Atom, args ...etf.Term) (etf.Term, error)
 }
 
 //go:embed prompt/*.md playbook/*.lua
@@ -35,8 +35,8 @@ func playbook(id, doc string, metrics ...string) skill.Playbook {
 }
 
 // ask calls a function of the probe and decodes its answer. An answer that holds an error instead is that error.
-func ask[Out any](ctx context.Context, c Caller, function string, args ...etf.Term) (out Out, err error) {
-	t, err := c.Call(ctx, etf.A(function), args...)
+func ask[Out any](ctx context.Context, c Caller, part, function string, args ...etf.Term) (out Out, err error) {
+	t, err := c.Call(ctx, etf.A(part), etf.A(function), args...)
 	if err != nil {
 		return out, err
 	}
@@ -47,10 +47,10 @@ func ask[Out any](ctx context.Context, c Caller, function string, args ...etf.Te
 	}
 	raw, err := json.Marshal(etf.Plain(t))
 	if err != nil {
-		return out, fmt.Errorf("%s: encode answer: %w", function, err)
+		return out, fmt.Errorf("%s %s: encode answer: %w", part, function, err)
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
-		return out, fmt.Errorf("%s: the answer has another shape: %w", function, err)
+		return out, fmt.Errorf("%s %s: the answer has another shape: %w", part, function, err)
 	}
 	return out, nil
 }

@@ -142,7 +142,7 @@ type raw struct {
 	} `json:"scan"`
 }
 
-func (v vm) raw(ctx context.Context) (raw, error) { return ask[raw](ctx, v.caller, "snapshot") }
+func (v vm) raw(ctx context.Context) (raw, error) { return ask[raw](ctx, v.caller, "vm", "snapshot") }
 
 func mb(bytes int64) float64 { return math.Round(float64(bytes)/(1<<20)*100) / 100 }
 
@@ -254,7 +254,7 @@ type systemOut struct {
 }
 
 func (v vm) system(ctx context.Context, _ none) (systemOut, error) {
-	return ask[systemOut](ctx, v.caller, "system")
+	return ask[systemOut](ctx, v.caller, "vm", "system")
 }
 
 type termsOut struct {

@@ -32,7 +32,7 @@ type processRow struct {
 }
 
 func (v vm) top(ctx context.Context, in topIn) (topOut, error) {
-	return ask[topOut](ctx, v.caller, "top", in.SortBy, in.Limit, in.Offset)
+	return ask[topOut](ctx, v.caller, "vm", "top", in.SortBy, in.Limit, in.Offset)
 }
 
 type processIn struct {
@@ -71,7 +71,7 @@ type parent struct {
 }
 
 func (v vm) process(ctx context.Context, in processIn) (processOut, error) {
-	return ask[processOut](ctx, v.caller, "process", in.Process)
+	return ask[processOut](ctx, v.caller, "vm", "process", in.Process)
 }
 
 type limitIn struct {
@@ -96,7 +96,7 @@ type groupRow struct {
 }
 
 func (v vm) groups(ctx context.Context, in limitIn) (groupsOut, error) {
-	return ask[groupsOut](ctx, v.caller, "groups", in.Limit)
+	return ask[groupsOut](ctx, v.caller, "vm", "groups", in.Limit)
 }
 
 type tablesIn struct {
@@ -125,5 +125,5 @@ type tableRow struct {
 }
 
 func (v vm) tables(ctx context.Context, in tablesIn) (tablesOut, error) {
-	return ask[tablesOut](ctx, v.caller, "tables", in.SortBy, in.Limit)
+	return ask[tablesOut](ctx, v.caller, "ets", "tables", in.SortBy, in.Limit)
 }

@@ -1,58 +1,25 @@
 package beam_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/beamlens/beamlens-go/erlang"
 	"github.com/beamlens/beamlens-go/erlang/erlangtest"
-	"github.com/beamlens/beamlens-go/erlang/probe"
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/skill/beam"
 	"github.com/beamlens/beamlens-go/skill/skilltest"
 )
 
-// vm returns the skill over a real node, and the node.
 func vm(t *testing.T) (*skill.Skill, *erlangtest.Node) {
 	t.Helper()
-	n := erlangtest.StartNode(t)
-	up := make(chan probe.State, 10)
-	own := erlangtest.Unique() + "@localhost"
-	p := probe.New(n.Name, func(ctx context.Context) (erlang.Conn, error) {
-		return erlang.Dial(ctx, n.Name, &erlang.Options{Cookie: erlangtest.Cookie, Name: own})
-	}, &probe.Options{OnState: func(s probe.State) { up <- s }})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.Serve(ctx)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-done
-	})
-	if s := <-up; !s.Up {
-		t.Fatal(s.Err)
-	}
+	p, n := link(t)
 	return beam.VM(p), n
 }
 
 func TestVM(t *testing.T) {
 	s, _ := vm(t)
 	skilltest.Run(t, s)
-}
-
-// playbook runs a playbook as the analyst does.
-func playbook(t *testing.T, s *skill.Skill, metric, finding string) map[string]any {
-	t.Helper()
-	books := s.Match(metric)
-	if len(books) == 0 {
-		t.Fatalf("no playbook for %s", metric)
-	}
-	v, _ := skilltest.Lua(t, s, "local finding = {metric = '"+metric+"', "+finding+"}\n"+books[0].Lua).(map[string]any)
-	return v
 }
 
 // TestFaults induces each fault on a real node and looks whether the snapshot shows it and the playbook names its cause.

@@ -1,0 +1,13 @@
+package beam
+
+import "github.com/beamlens/beamlens-go/skill"
+
+// All returns every skill of this package that is on by default, in the order in which they are listed.
+func All(c Caller) []*skill.Skill {
+	return []*skill.Skill{
+		VM(c),
+	}
+}
+
+// Plain returns the skills that work without the probe.
+func Plain(c Caller) []*skill.Skill { return []*skill.Skill{VM(c)} }
