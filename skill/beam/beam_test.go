@@ -52,4 +52,3 @@ func playbook(t *testing.T, s *skill.Skill, metric, finding string) map[string]a
 	v, _ := skilltest.Lua(t, s, "local finding = {metric = '"+metric+"', "+finding+"}\n"+books[0].Lua).(map[string]any)
 	return v
 }
-
