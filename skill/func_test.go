@@ -132,3 +132,12 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestDocsTellWhatCosts(t *testing.T) {
+	s := Skill{Callbacks: []Callback{
+		Func("beam_need", "Doc.", "beam_need()", func(context.Context, topIn) (topOut, error) { return topOut{}, nil }).Costs(Costly),
+	}}
+	if docs := s.Docs(); !strings.Contains(docs, "Cost: costly.") {
+		t.Errorf("docs %s", docs)
+	}
+}

@@ -38,11 +38,25 @@ type Callback struct {
 	Params  []Param
 	Returns string // the shape of the result, "{total_processes, processes: [{pid, name, …}]}"
 	Example string // a call that works: "beam_top_processes(5, \"memory\")"
+	Cost    string // what a call costs the target: Cheap, Scan or Costly; empty is Cheap
 	Timeout time.Duration
 
 	// Call runs it. Arguments and result are JSON-safe values as the sandbox knows them: nil, bool, int64, float64, string,
 	// []any and map[string]any.
 	Call func(ctx context.Context, args []any) (any, error)
+}
+
+// The cost classes of a callback.
+const (
+	Cheap  = "cheap"  // constant, or a few of something
+	Scan   = "scan"   // goes over all processes, tables or ports, within its limits
+	Costly = "costly" // takes tens of milliseconds of the target, or locks something: not more often than once in a while
+)
+
+// Costs returns the callback with that cost class.
+func (c Callback) Costs(class string) Callback {
+	c.Cost = class
+	return c
 }
 
 // Param is one positional argument of a callback.
@@ -181,6 +195,11 @@ func (s *Skill) Check() error {
 		if c.Call == nil || c.Doc == "" || c.Example == "" {
 			return fmt.Errorf("skill %s: callback %s needs Call, Doc and Example", s.ID, c.Name)
 		}
+		switch c.Cost {
+		case "", Cheap, Scan, Costly:
+		default:
+			return fmt.Errorf("skill %s: callback %s has cost %q; it must be cheap, scan or costly", s.ID, c.Name, c.Cost)
+		}
 	}
 	return nil
 }
@@ -194,6 +213,9 @@ func (s *Skill) Docs() string {
 			if p.Doc != "" {
 				fmt.Fprintf(&b, " %s: %s.", p.Name, strings.TrimSuffix(p.Doc, "."))
 			}
+		}
+		if c.Cost != "" && c.Cost != Cheap {
+			fmt.Fprintf(&b, " Cost: %s.", c.Cost)
 		}
 		fmt.Fprintf(&b, " Example: `%s`\n", c.Example)
 	}
