@@ -9,7 +9,6 @@ import (
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/agent"
-	"github.com/beamlens/beamlens-go/skill"
 )
 
 // run is one investigation.
@@ -246,13 +245,7 @@ func (r *run) functions() map[string]func(context.Context, []any) (any, error) {
 	out := map[string]func(context.Context, []any) (any, error){}
 	for _, c := range r.Skill.Callbacks {
 		out[c.Name] = func(ctx context.Context, args []any) (any, error) {
-			timeout := c.Timeout
-			if timeout <= 0 {
-				timeout = skill.DefaultTimeout
-			}
-			ctx, cancel := context.WithTimeout(ctx, timeout)
-			defer cancel()
-			value, err := c.Call(ctx, args)
+			value, err := c.Run(ctx, args)
 			if err == nil {
 				r.saw(value)
 				r.attach(callTitle(c.Name, args), value)

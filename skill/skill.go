@@ -59,6 +59,17 @@ func (c Callback) Costs(class string) Callback {
 	return c
 }
 
+// Run calls it within its time.
+func (c Callback) Run(ctx context.Context, args []any) (any, error) {
+	timeout := c.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return c.Call(ctx, args)
+}
+
 // Param is one positional argument of a callback.
 type Param struct {
 	Name     string

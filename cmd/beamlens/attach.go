@@ -3,26 +3,21 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/engine"
-	"github.com/beamlens/beamlens-go/erlang"
 	"github.com/beamlens/beamlens-go/erlang/probe"
 	"github.com/beamlens/beamlens-go/ext/sqlite"
-	"github.com/beamlens/beamlens-go/skill"
-	"github.com/beamlens/beamlens-go/skill/beam"
 	"github.com/beamlens/beamlens-go/store"
 	"github.com/spf13/cobra"
 )
 
 // attachment is what a node is watched with.
 type attachment struct {
-	node   string
-	dist   erlang.Options
-	plain  bool
-	file   string // of the store; "" in memory
+	link
+	only   []string // ids of skills; none: all
+	file   string   // of the store; "" in memory
 	notify func(beamlens.Event)
 }
 
@@ -30,7 +25,6 @@ func attachCommand() *cobra.Command {
 	var a attachment
 	var json, verbose bool
 	var limit time.Duration
-	var secure tlsFiles
 	cmd := &cobra.Command{
 		Use:   "attach NODE",
 		Short: "Watch a BEAM node over Erlang distribution",
@@ -42,12 +36,9 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 		Example: "  beamlens attach shop@myhost\n  beamlens attach rabbit@myhost --cookie-file /var/lib/rabbitmq/.erlang.cookie",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.node = args[0]
-			config, err := secure.config()
-			if err != nil {
-				return &exit{exitUnable, err}
+			if err := a.to(args[0]); err != nil {
+				return err
 			}
-			a.dist.TLS = config
 			p := newPrinter(cmd.OutOrStdout(), json, verbose)
 			a.notify = p.event
 			ctx := cmd.Context()
@@ -57,19 +48,14 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 				defer cancel()
 			}
 			p.note("Connecting to %s …", a.node)
-			err = a.serve(ctx)
+			err := a.serve(ctx)
 			p.left(a.node)
 			return err
 		},
 	}
+	a.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&a.dist.CookieFile, "cookie-file", "", "file with the node's cookie (default ~/.erlang.cookie)")
-	f.StringVar(&a.dist.Name, "name", "", "our own node name (default beamlens-1@<host>, or the next that is free)")
-	f.StringVar(&a.dist.Epmd, "epmd", "", "host:port of the port mapper (default: port 4369 of the node's host)")
-	f.StringVar(&secure.ca, "tls-ca", "", "TLS distribution: file with the certificate authority of the node (PEM)")
-	f.StringVar(&secure.cert, "tls-cert", "", "TLS distribution: file with our certificate (PEM)")
-	f.StringVar(&secure.key, "tls-key", "", "TLS distribution: file with our key (PEM)")
-	f.BoolVar(&a.plain, "no-probe", false, "load nothing into the node; tells less")
+	f.StringSliceVar(&a.only, "skills", nil, "only these skills, by id (default: all; see beamlens skills)")
 	f.StringVar(&a.file, "store", "", "keep alerts, insights and transcripts in this SQLite file (default: in memory)")
 	f.BoolVar(&json, "json", false, "print events as JSON, a line each")
 	f.BoolVar(&verbose, "verbose", false, "print every event")
@@ -93,11 +79,11 @@ func (a attachment) serve(ctx context.Context) error {
 // open makes the engine and what it rests on.
 func (a attachment) open(ctx context.Context) (*engine.Engine, func(), error) {
 	target := beamlens.Target{Kind: "beam", Name: a.node}
-	if a.dist.Cookie == "" {
-		a.dist.Cookie = os.Getenv("BEAMLENS_COOKIE")
+	link := a.probe(func(s probe.State) { a.notify(stateEvent(target, s, a.plain)) })
+	skills, err := a.skills(link, a.only)
+	if err != nil {
+		return nil, nil, err
 	}
-	link := probe.New(a.node, func(ctx context.Context) (erlang.Conn, error) { return erlang.Dial(ctx, a.node, &a.dist) },
-		&probe.Options{Plain: a.plain, OnState: func(s probe.State) { a.notify(stateEvent(target, s, a.plain)) }})
 	kept, close := store.Store(store.NewMemory()), func() {}
 	if a.file != "" {
 		s, err := sqlite.Open(ctx, a.file)
@@ -107,7 +93,7 @@ func (a attachment) open(ctx context.Context) (*engine.Engine, func(), error) {
 		kept, close = s, func() { s.Close() }
 	}
 	e, err := engine.New(engine.Options{
-		Target: target, Skills: []*skill.Skill{beam.VM(link)}, Store: kept, Work: []engine.Work{link}, OnEvent: a.notify,
+		Target: target, Skills: skills, Store: kept, Work: []engine.Work{link}, OnEvent: a.notify,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, func() error { close(); return nil }())

@@ -92,7 +92,7 @@ func (d *demo) run(ctx context.Context, stay bool) error {
 
 	// Killing the shop or pressing Ctrl-C ends the engine, and the engine ends before the shop.
 	ctx, cancel := context.WithCancel(ctx)
-	a := attachment{node: subject.node, dist: erlang.Options{Cookie: subject.cookie}, notify: d.notify}
+	a := attachment{link: link{node: subject.node, dist: erlang.Options{Cookie: subject.cookie}}, notify: d.notify}
 	done := make(chan error, 1)
 	go func() { done <- a.serve(ctx) }()
 	defer func() {

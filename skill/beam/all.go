@@ -11,3 +11,6 @@ func All(c Caller) []*skill.Skill {
 
 // Plain returns the skills that work without the probe.
 func Plain(c Caller) []*skill.Skill { return []*skill.Skill{VM(c)} }
+
+// Optional returns the skills that are off by default, because they change something in the VM.
+func Optional(c Caller) []*skill.Skill { return nil }
