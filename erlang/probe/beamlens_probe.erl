@@ -20,7 +20,7 @@
 -export([vsn/0, attach/1, detach/1, snapshot/0, top/3, process/1, groups/1, system/0]).
 -export([loop/1]).
 %% For the other modules of the probe.
--export([ask_part/2, look/6, everybody/0, seen/1, stuck/1, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, noted/4, frame/1, names/1, name/1, find/1,
+-export([ask_part/2, scan/0, assist/2, dismiss/1, look/6, everybody/0, seen/1, stuck/1, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, noted/4, frame/1, names/1, name/1, find/1,
          pid/1, mfa/1, atom_text/1, text/1, plain/1, kb/1, heap_words/1, binary_words/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Raised when functions or results change. A node keeps a module that is newer than the engine's.
@@ -185,9 +185,12 @@ leave(S = #{owners := Owners}, Owner) ->
         Rest -> ?MODULE:loop(S#{owners := Rest})
     end.
 
-%% Removes the modules. That is done by a process that does not run them: purging kills those that do.
+%% Removes the modules. That is done by a process that does not run them: purging kills those that do. The user's processes run the
+%% handler of logs, so its module goes when none is in it.
 unload() ->
-    {ok, Tokens, _} = erl_scan:string("[begin code:purge(M), code:delete(M), code:purge(M) end || {M, _} <- code:all_loaded(), lists:prefix(\"beamlens_probe\", atom_to_list(M))]."),
+    {ok, Tokens, _} = erl_scan:string(
+        "[begin code:purge(M), code:delete(M), code:purge(M) end || {M, _} <- code:all_loaded(), lists:prefix(\"beamlens_probe\", atom_to_list(M)), M =/= beamlens_probe_log],"
+        "(fun F(M, N) -> code:soft_purge(M), code:delete(M), code:soft_purge(M) andalso code:is_loaded(M) =:= false orelse N > 0 andalso begin timer:sleep(100), F(M, N - 1) end end)(beamlens_probe_log, 50)."),
     {ok, Exprs} = erl_parse:parse_exprs(Tokens),
     unregister(?MODULE),
     spawn(erl_eval, exprs, [Exprs, []]),
@@ -244,6 +247,32 @@ tick_parts(S = #{parts := Parts, budget := Budget}) ->
             false
         end
     end, Parts)}.
+
+%% What the resident process has seen of mailboxes, and how it does. null when it does not answer.
+scan() ->
+    case ask(scan, whereis(?MODULE), 1000) of
+        {failed, _} -> null;
+        {Report, _} -> Report
+    end.
+
+%% A process of a part, which start/0 begins and stop/1 ends. It is told by a monitor when the resident process is gone, and then tidies up
+%% and ends as well; nothing links the two, so that no fault of one is a fault of the other. Run gets that monitor, and {stop, From, Ref}.
+assist(Run, Options) ->
+    Resident = self(),
+    spawn_opt(fun() ->
+        group_leader(whereis(init), self()),
+        Run(erlang:monitor(process, Resident))
+    end, Options).
+
+%% Ends it, and returns when it is gone.
+dismiss(Pid) ->
+    Ref = erlang:monitor(process, Pid),
+    Pid ! {stop, self(), Ref},
+    receive {'DOWN', Ref, _, _, _} -> ok
+    after 2000 ->
+        exit(Pid, kill),
+        receive {'DOWN', Ref, _, _, _} -> ok after 500 -> ok end
+    end.
 
 %%% The tick: rates since the last one, watched mailboxes, and a slice of all processes
 
