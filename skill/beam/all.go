@@ -6,6 +6,7 @@ import "github.com/beamlens/beamlens-go/skill"
 func All(c Caller) []*skill.Skill {
 	return []*skill.Skill{
 		VM(c),
+		ETS(c),
 	}
 }
 
