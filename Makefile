@@ -4,7 +4,7 @@ GO      ?= go
 MODULES := . cmd/beamlens ext/sqlite internal/e2e
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: help setup work demo test check bench fuzz matrix generate clean
+.PHONY: help setup work demo test check bench fuzz soak matrix generate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: setup go.work ## Run the benchmarks, each beside what a user would pick i
 
 fuzz: go.work ## Fuzz every decoder, FUZZTIME (default 1m) each
 	@scripts/fuzz $(or $(FUZZTIME),1m)
+
+soak: setup go.work ## Run every fault of the shop under BeamLens, and a healthy shop for five minutes; about twenty minutes
+	@BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 60m -v ./internal/scenario/
 
 matrix: setup go.work ## Run the link's tests against OTP 25, 27 and 29
 	@scripts/matrix

@@ -10,27 +10,10 @@ import (
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/erlang"
-	"github.com/beamlens/beamlens-go/erlang/etf"
 	"github.com/beamlens/beamlens-go/examples/shop"
+	"github.com/beamlens/beamlens-go/internal/scenario"
 	"github.com/spf13/cobra"
 )
-
-// story is what a fault of the shop should lead to.
-type story struct {
-	tell    string
-	culprit string // the culprit's id or name
-	alert   string // the anomaly type
-	insight bool   // a causal insight is expected
-}
-
-var stories = map[string]story{
-	"mailbox": {
-		tell:    "The mail server becomes slow while a campaign sends thousands of mails a second.",
-		culprit: "Shop.Mailer", alert: "mailbox_flood", insight: true,
-	},
-	"table":     {tell: "Carts are never swept any more, and robots fill them.", culprit: "Shop.Carts", alert: "table_growth"},
-	"processes": {tell: "The bank never answers, and every payment tries again with new processes.", culprit: "Shop.Payments", alert: "process_leak"},
-}
 
 // Times of the demo.
 const (
@@ -49,11 +32,11 @@ func demoCommand() *cobra.Command {
 name the culprit, switches the fault off, and shows the alert cleared. No key and no network are needed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, ok := stories[fault]
-			if !ok {
+			i := slices.IndexFunc(scenario.All, func(s scenario.Scenario) bool { return s.Fault == fault })
+			if i < 0 {
 				return &exit{exitUsage, fmt.Errorf("there is no fault %q; there are %s", fault, strings.Join(shop.Faults, ", "))}
 			}
-			d := &demo{story: s, fault: fault, printer: newPrinter(cmd.OutOrStdout(), false, verbose), events: make(chan beamlens.Event, 1000)}
+			d := &demo{Scenario: scenario.All[i], printer: newPrinter(cmd.OutOrStdout(), false, verbose), events: make(chan beamlens.Event, 1000)}
 			return d.run(cmd.Context(), !once && isTerminal(cmd.OutOrStdout()))
 		},
 	}
@@ -65,8 +48,7 @@ name the culprit, switches the fault off, and shows the alert cleared. No key an
 }
 
 type demo struct {
-	story
-	fault   string
+	scenario.Scenario
 	printer *printer
 	events  chan beamlens.Event
 	open    map[string]bool // alerts that last
@@ -83,16 +65,22 @@ func (d *demo) notify(ev beamlens.Event) {
 
 func (d *demo) run(ctx context.Context, stay bool) error {
 	d.open = map[string]bool{}
-	d.printer.note("Starting the shop, a small Elixir application …")
-	subject, err := startShop(ctx, d.printer)
+	d.printer.note("Compiling the shop, a small Elixir application …")
+	project, err := shop.Compile(ctx)
 	if err != nil {
 		return &exit{exitUnable, err}
 	}
-	defer subject.stop()
+	defer project.Remove()
+	d.printer.note("Starting it …")
+	subject, err := project.Start(ctx)
+	if err != nil {
+		return &exit{exitUnable, err}
+	}
+	defer subject.Stop()
 
 	// Killing the shop or pressing Ctrl-C ends the engine, and the engine ends before the shop.
 	ctx, cancel := context.WithCancel(ctx)
-	a := attachment{link: link{node: subject.node, dist: erlang.Options{Cookie: subject.cookie}}, notify: d.notify}
+	a := attachment{link: link{node: subject.Node, dist: erlang.Options{Cookie: subject.Cookie}}, notify: d.notify}
 	done := make(chan error, 1)
 	go func() { done <- a.serve(ctx) }()
 	defer func() {
@@ -106,13 +94,13 @@ func (d *demo) run(ctx context.Context, stay bool) error {
 		return &exit{exitProblem, err}
 	}
 	if stay {
-		d.printer.note("The shop goes on under BeamLens. Look around with: beamlens attach %s --cookie-file %s\nCtrl-C ends both.", subject.node, subject.cookieFile)
+		d.printer.note("The shop goes on under BeamLens. Look around with: beamlens attach %s --cookie-file %s\nCtrl-C ends both.", subject.Node, subject.CookieFile)
 		<-ctx.Done()
 	}
 	return nil
 }
 
-func (d *demo) tellStory(ctx context.Context, s *subject) error {
+func (d *demo) tellStory(ctx context.Context, s *shop.Shop) error {
 	if _, err := d.wait(ctx, alertIn, "the link", func(ev beamlens.Event) bool { return ev.Name == beamlens.EventTargetUp }); err != nil {
 		return err
 	}
@@ -122,51 +110,37 @@ func (d *demo) tellStory(ctx context.Context, s *subject) error {
 	} else if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	d.printer.note("\nNow it breaks. %s", d.tell)
+	d.printer.note("\nNow it breaks. %s", d.Tell)
 	broken := time.Now()
-	if err := s.fault(ctx, "on", d.fault); err != nil {
+	if err := s.On(ctx, d.Fault); err != nil {
 		return err
 	}
-	first, err := d.wait(ctx, alertIn, "an alert of the type "+d.alert, func(ev beamlens.Event) bool {
-		return ev.Name == beamlens.EventAlertFired && ev.Alert.AnomalyType == d.alert
-	})
-	if err != nil {
+	if _, err := d.wait(ctx, alertIn, "an alert that names the culprit", func(ev beamlens.Event) bool {
+		return ev.Name == beamlens.EventAlertFired && slices.Contains(d.Skills, ev.Alert.Operator) && d.Blames(ev.Alert.Culprit)
+	}); err != nil {
 		return err
 	}
 	took := time.Since(broken)
-	if err := d.blames(first.Alert.Culprit); err != nil {
-		return err
-	}
-	if d.insight {
+	if d.Causal {
 		ev, err := d.wait(ctx, alertIn, "a causal insight", func(ev beamlens.Event) bool {
 			return ev.Insight != nil && ev.Insight.CorrelationType == beamlens.Causal
 		})
 		if err != nil {
 			return err
 		}
-		if err := d.blames(ev.Insight.Culprit); err != nil {
-			return err
+		if !d.Blames(ev.Insight.Culprit) {
+			return fmt.Errorf("the insight blames %v", ev.Insight.Culprit)
 		}
 	}
 	explained := time.Since(broken)
 	d.printer.note("\nThe fault is switched off.")
-	if err := s.fault(ctx, "off", d.fault); err != nil {
+	if err := s.Off(ctx, d.Fault); err != nil {
 		return err
 	}
 	if _, err := d.wait(ctx, clearIn, "that the alerts clear", func(beamlens.Event) bool { return len(d.open) == 0 }); err != nil {
 		return err
 	}
 	d.printer.note("\nThe culprit was named %s after the fault began, the explanation was there after %s. No key, no network.", took.Round(100*time.Millisecond), explained.Round(100*time.Millisecond))
-	return nil
-}
-
-func (d *demo) blames(c *beamlens.Culprit) error {
-	if c == nil {
-		return fmt.Errorf("no culprit was named; it is %s", d.culprit)
-	}
-	if !slices.Contains([]string{c.Name, c.ID}, d.culprit) {
-		return fmt.Errorf("%s was blamed; it is %s", c, d.culprit)
-	}
 	return nil
 }
 
@@ -194,16 +168,4 @@ func (d *demo) wait(ctx context.Context, limit time.Duration, what string, right
 			}
 		}
 	}
-}
-
-// fault switches a fault of the shop, over a link of its own: the engine only reads.
-func (s *subject) fault(ctx context.Context, verb, fault string) error {
-	c, err := erlang.Dial(ctx, s.node, &erlang.Options{Cookie: s.cookie})
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	// These atoms are the shop's own.
-	_, err = c.Call(ctx, etf.A("Elixir.Shop.Faults"), etf.A(verb), etf.A(fault))
-	return err
 }

@@ -107,10 +107,11 @@ var mayImport = map[string][]string{
 	"operator":          {".", "skill", "sandbox", "agent", "llm"},
 	"coordinator":       {".", "agent", "llm"},
 	"engine":            {".", "skill", "detect", "watch", "sandbox", "llm", "llm/analyst", "agent", "operator", "coordinator", "store"},
-	"examples/shop":     {},
+	"examples/shop":     {"erlang", "erlang/etf"},
 	"ext/sqlite":        {"store"},
 	"cmd/beamlens":      {"*"},
 	"internal/arch":     {},
+	"internal/scenario": {".", "skill", "skill/beam", "erlang", "erlang/probe", "engine", "examples/shop"},
 	"internal/e2e":      {"*"},
 }
 

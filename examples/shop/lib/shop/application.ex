@@ -8,13 +8,14 @@ defmodule Shop.Application do
   @impl true
   def start(_type, _args) do
     children = [
+      Shop.Faults,
       Shop.Catalog,
       Shop.Carts,
       Shop.Mailer,
       {DynamicSupervisor, name: Shop.Payments.Supervisor, strategy: :one_for_one},
       Shop.Payments,
       Shop.Orders,
-      Shop.Faults,
+      Shop.BackOffice,
       Shop.Customers
     ]
 

@@ -5,12 +5,23 @@ defmodule Shop.Faults do
     * `:mailbox` - the mail server is slow while a campaign sends thousands of mails a second: the mailer's mailbox fills
     * `:table` - carts are never swept, and robots fill them
     * `:processes` - the bank never answers, and every payment tries again with new processes
+    * `:atoms` - names of sessions become atoms
+    * `:binaries` - an idle process keeps large binaries by small parts of them
+    * `:ports`, `:sockets` - connections are opened and never closed, of either kind
+    * `:restarts` - a worker fails as soon as it has started
+    * `:supervisor` - a worker fails until its supervisor gives up
+    * `:logs` - hundreds of errors a second are logged
+    * `:exceptions` - tasks raise
+    * `:hot` - a process does nothing but compute
+    * `:native` - a process calls a function that does not yield for a second
+    * `:distribution` - another node takes nothing, and who sends to it is suspended
+    * `:heap` - a process has a large heap, and is collected again and again
 
   Each stops by itself before it harms the machine that it runs on.
   """
   use GenServer
 
-  @faults [:mailbox, :table, :processes]
+  @faults [:mailbox, :table, :processes, :atoms, :binaries, :ports, :sockets, :restarts, :supervisor, :logs, :exceptions, :hot, :native, :distribution, :heap]
 
   def start_link(_), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
 
@@ -33,15 +44,17 @@ defmodule Shop.Faults do
     :persistent_term.put({__MODULE__, fault}, on)
     {helper, state} = Map.pop(state, fault)
     if helper, do: Process.exit(helper, :kill)
-    state = if on, do: Map.put(state, fault, helper(fault)), else: state
+    helper = if on, do: helper(fault)
+    state = if helper, do: Map.put(state, fault, helper), else: state
     unless on, do: cleanup(fault)
     {:reply, :ok, state}
   end
 
-  # What makes the fault worse than the usual load would.
+  # What makes a fault worse than the usual load would. Most need nobody: who has the fault looks whether it is on.
   defp helper(:mailbox), do: spawn(fn -> campaign(1) end)
   defp helper(:table), do: spawn(fn -> robots(1) end)
   defp helper(:processes), do: spawn(fn -> shoppers() end)
+  defp helper(_), do: nil
 
   defp cleanup(:processes), do: for(p <- Process.list(), waits_for_bank?(p), do: Process.exit(p, :kill))
   defp cleanup(_), do: :ok

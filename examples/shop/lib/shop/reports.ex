@@ -1,0 +1,38 @@
+defmodule Shop.Reports do
+  @moduledoc "Adds up the sales. With the fault `:heap` it holds all of them in its own heap, and makes garbage besides."
+  use Shop.Clerk, every: 200
+
+  @sales 3_000_000
+
+  def first, do: []
+
+  @impl true
+  def work(sales) do
+    cond do
+      Shop.Faults.on?(:heap) and sales == [] -> add(for n <- 1..@sales, do: {n, n * 3})
+      Shop.Faults.on?(:heap) -> add(sales)
+      sales != [] -> forget()
+      true -> []
+    end
+  end
+
+  # Each report sorts a part anew, which is garbage soon after.
+  defp add(sales) do
+    Enum.reduce(1..20, 0, fn k, sum -> sum + length(Enum.map(Enum.take(sales, 20_000), fn {n, v} -> {v, n, k} end)) end)
+    sales
+  end
+
+  # The list is garbage when this call is over: the next one collects it.
+  defp forget do
+    send(self(), :collect)
+    []
+  end
+
+  @impl true
+  def handle_info(:collect, state) do
+    :erlang.garbage_collect()
+    {:noreply, state}
+  end
+
+  def handle_info(message, state), do: super(message, state)
+end
