@@ -7,6 +7,7 @@ func All(c Caller) []*skill.Skill {
 	return []*skill.Skill{
 		VM(c),
 		ETS(c),
+		Ports(c),
 	}
 }
 
