@@ -9,8 +9,10 @@ import (
 
 	"github.com/beamlens/beamlens-go/erlang"
 	"github.com/beamlens/beamlens-go/erlang/probe"
+	"github.com/beamlens/beamlens-go/ext/postgres"
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/skill/beam"
+	"github.com/beamlens/beamlens-go/skill/sqldb"
 	"github.com/spf13/cobra"
 )
 
@@ -20,6 +22,7 @@ type link struct {
 	dist   erlang.Options
 	plain  bool // without the probe
 	secure tlsFiles
+	url    string // of the application's database
 }
 
 func (l *link) flags(cmd *cobra.Command) {
@@ -30,6 +33,7 @@ func (l *link) flags(cmd *cobra.Command) {
 	f.StringVar(&l.secure.ca, "tls-ca", "", "TLS distribution: file with the certificate authority of the node (PEM)")
 	f.StringVar(&l.secure.cert, "tls-cert", "", "TLS distribution: file with our certificate (PEM)")
 	f.StringVar(&l.secure.key, "tls-key", "", "TLS distribution: file with our key (PEM)")
+	f.StringVar(&l.url, "database", "", "connection string of the application's PostgreSQL, for the skill ecto (or $BEAMLENS_DATABASE)")
 	f.BoolVar(&l.plain, "no-probe", false, "load nothing into the node; tells less")
 }
 
@@ -59,6 +63,17 @@ func (l *link) skills(c beam.Caller, only []string) ([]*skill.Skill, error) {
 	all := beam.All(c)
 	if l.plain {
 		all = beam.Plain(c)
+	}
+	url := l.url
+	if url == "" {
+		url = os.Getenv("BEAMLENS_DATABASE")
+	}
+	if url != "" {
+		db, err := postgres.Open(url)
+		if err != nil {
+			return nil, &exit{exitUsage, fmt.Errorf("--database: %w", err)}
+		}
+		all = append(all, sqldb.Postgres(db, "ecto"))
 	}
 	if len(only) == 0 {
 		return all, nil

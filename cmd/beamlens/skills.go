@@ -10,6 +10,7 @@ import (
 
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/skill/beam"
+	"github.com/beamlens/beamlens-go/skill/sqldb"
 	"github.com/spf13/cobra"
 )
 
@@ -21,7 +22,8 @@ func skillsCommand() *cobra.Command {
 		Example: "  beamlens skills\n  beamlens skills ets",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all := append(beam.All(nil), beam.Optional(nil)...)
+			all := append(beam.All(nil), sqldb.Postgres(nil, "ecto"))
+			all = append(all, beam.Optional(nil)...)
 			if len(args) == 0 {
 				return listSkills(cmd.OutOrStdout(), all, asJSON)
 			}
@@ -57,6 +59,9 @@ func listSkills(w io.Writer, all []*skill.Skill, asJSON bool) error {
 		summary := s.Summary
 		if slices.ContainsFunc(beam.Optional(nil), func(o *skill.Skill) bool { return o.ID == s.ID }) {
 			summary += " Off by default."
+		}
+		if s.ID == "ecto" {
+			summary += " With --database."
 		}
 		fmt.Fprintf(t, "%s\t%s\n", s.ID, summary)
 	}

@@ -100,6 +100,7 @@ var mayImport = map[string][]string{
 	"agent":             {"llm"},
 	"skill":             {"."},
 	"skill/beam":        {".", "skill", "erlang/etf"},
+	"skill/sqldb":       {".", "skill"},
 	"skill/skilltest":   {"skill", "sandbox"},
 	"store":             {".", "detect"},
 	"store/storetest":   {".", "store"},
@@ -108,6 +109,7 @@ var mayImport = map[string][]string{
 	"coordinator":       {".", "agent", "llm"},
 	"engine":            {".", "skill", "detect", "watch", "sandbox", "llm", "llm/analyst", "agent", "operator", "coordinator", "store"},
 	"examples/shop":     {"erlang", "erlang/etf"},
+	"ext/postgres":      {},
 	"ext/sqlite":        {"store"},
 	"cmd/beamlens":      {"*"},
 	"internal/arch":     {},
@@ -147,6 +149,7 @@ func TestImports(t *testing.T) {
 var doors = map[string][]string{
 	"github.com/thejerf/suture/v4":    {"engine"},
 	"github.com/yuin/gopher-lua":      {"sandbox"},
+	"github.com/jackc/pgx/v5":         {"ext/postgres"},
 	"modernc.org/sqlite":              {"ext/sqlite"},
 	"github.com/spf13/cobra":          {"cmd/beamlens"},
 	"github.com/okeuday/erlang_go":    {"internal/e2e"},

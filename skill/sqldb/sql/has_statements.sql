@@ -1,0 +1,1 @@
+select exists (select 1 from pg_extension where extname = 'pg_stat_statements')
