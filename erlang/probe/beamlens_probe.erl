@@ -712,16 +712,20 @@ process(Name) when is_binary(Name) ->
         P -> detail(P)
     end.
 
-find(Name = <<"<", _/binary>>) ->
-    try list_to_pid(binary_to_list(Name)) of
-        P when node(P) =:= node() -> P;
-        _ -> undefined
-    catch _:_ -> undefined
-    end;
+%% The first byte is not matched with a binary pattern: what OTP 25 compiles of that, OTP 29 refuses to load.
 find(Name) ->
-    case registered(Name) of
-        undefined -> registered(<<"Elixir.", Name/binary>>);
-        P -> P
+    case Name =/= <<>> andalso binary:first(Name) of
+        $< ->
+            try list_to_pid(binary_to_list(Name)) of
+                P when node(P) =:= node() -> P;
+                _ -> undefined
+            catch _:_ -> undefined
+            end;
+        _ ->
+            case registered(Name) of
+                undefined -> registered(<<"Elixir.", Name/binary>>);
+                P -> P
+            end
     end.
 
 registered(Name) ->
