@@ -8,6 +8,7 @@ func All(c Caller) []*skill.Skill {
 		VM(c),
 		ETS(c),
 		Ports(c),
+		Events(c),
 	}
 }
 

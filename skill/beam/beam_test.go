@@ -21,6 +21,13 @@ func link(t testing.TB, args ...string) (*probe.Probe, *erlangtest.Node) {
 // linkTo returns a probe of a node that runs.
 func linkTo(t testing.TB, node string) *probe.Probe {
 	t.Helper()
+	p, _ := linkUntil(t, node)
+	return p
+}
+
+// linkUntil is the same, and a function that ends the link.
+func linkUntil(t testing.TB, node string) (*probe.Probe, func()) {
+	t.Helper()
 	up := make(chan probe.State, 10)
 	own := erlangtest.Unique() + "@localhost"
 	p := probe.New(node, func(ctx context.Context) (erlang.Conn, error) {
@@ -32,14 +39,15 @@ func linkTo(t testing.TB, node string) *probe.Probe {
 		defer close(done)
 		_ = p.Serve(ctx)
 	}()
-	t.Cleanup(func() {
+	stop := func() {
 		cancel()
 		<-done
-	})
+	}
+	t.Cleanup(stop)
 	if s := <-up; !s.Up {
 		t.Fatal(s.Err)
 	}
-	return p
+	return p, stop
 }
 
 // playbook runs a playbook as the analyst does.
