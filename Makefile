@@ -22,7 +22,8 @@ go.work: Makefile
 bin/beamlens: FORCE go.work
 	@$(GO) build -o bin/beamlens ./cmd/beamlens
 
-demo: setup bin/beamlens ## Start a real Elixir shop under BeamLens, break it, show the alert and the insight
+demo: bin/beamlens ## Start a real Elixir shop under BeamLens, break it, show the alert and the insight
+	@BEAMLENS_SETUP=demo scripts/setup
 	@bin/beamlens demo
 
 test: setup go.work ## Run all tests
