@@ -216,6 +216,33 @@ func TestEngineIsKilled(t *testing.T) {
 	}
 }
 
+// TestTheLinkIsCut cuts the link again and again, also while an alert is open: it comes back each time, nothing is said twice, and the end
+// of the trouble is seen.
+func TestTheLinkIsCut(t *testing.T) {
+	t.Parallel()
+	n := erlangtest.StartNode(t)
+	a := attach(t, n.Name)
+	const cuts = 4
+	for i := range cuts {
+		a.wait(t, beamlens.EventTargetUp, nil)
+		if i == 1 {
+			n.Eval(t, flood)
+			a.wait(t, beamlens.EventAlertFired, func(ev beamlens.Event) bool { return ev.Alert.Culprit != nil && ev.Alert.Culprit.Name == "victim" })
+		}
+		n.Eval(t, "[erlang:disconnect_node(N) || N <- nodes(hidden)], ok.")
+		down := a.wait(t, beamlens.EventTargetDown, nil)
+		if reason := fmt.Sprint(down.Fields["reason"]); !strings.Contains(reason, "closed the connection") {
+			t.Errorf("reason %q", reason)
+		}
+	}
+	a.wait(t, beamlens.EventTargetUp, nil)
+	n.Eval(t, "exit(whereis(victim), kill).")
+	a.wait(t, beamlens.EventAlertCleared, nil)
+	if c := a.count(beamlens.EventAlertFired); c != 1 {
+		t.Errorf("%d alerts", c)
+	}
+}
+
 func TestWithoutProbe(t *testing.T) {
 	t.Parallel()
 	n := erlangtest.StartNode(t)

@@ -310,8 +310,8 @@ func (c claim) summary() string {
 			who = c.alerts[0].Culprit.String()
 		}
 		s := fmt.Sprintf("%s led to %s. To blame: %s.", names[0], strings.Join(names[1:], " and "), who)
-		if len(c.why) > 0 {
-			s += " " + strings.Join(c.why, "; ") + "."
+		for _, why := range c.why {
+			s += " " + strings.ToUpper(why[:1]) + why[1:] + "."
 		}
 		return s
 	case "symptomatic":
