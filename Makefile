@@ -39,8 +39,10 @@ bench: setup go.work ## Run the benchmarks, each beside what a user would pick i
 fuzz: go.work ## Fuzz every decoder, FUZZTIME (default 1m) each
 	@scripts/fuzz $(or $(FUZZTIME),1m)
 
-soak: setup go.work ## Run every fault of the shop under BeamLens, and a healthy shop for five minutes; about twenty minutes
-	@BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 60m -v ./internal/scenario/
+soak: go.work ## Every fault of the shop, a healthy shop for five minutes, RabbitMQ and ejabberd for fifteen; about half an hour
+	@BEAMLENS_SETUP=soak scripts/setup
+	@BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 60m -v ./internal/scenario/ && \
+	BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 60m -v -run 'RabbitMQ|Ejabberd' ./internal/e2e/
 
 matrix: setup go.work ## Run the link's tests against OTP 25, 27 and 29
 	@scripts/matrix
