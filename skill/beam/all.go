@@ -9,6 +9,7 @@ func All(c Caller) []*skill.Skill {
 		ETS(c),
 		Ports(c),
 		Events(c),
+		GC(c),
 	}
 }
 
