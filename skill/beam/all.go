@@ -10,6 +10,7 @@ func All(c Caller) []*skill.Skill {
 		Ports(c),
 		Events(c),
 		GC(c),
+		Allocator(c),
 	}
 }
 
