@@ -9,6 +9,8 @@ func All(c Caller) []*skill.Skill {
 		ETS(c),
 		Ports(c),
 		Events(c),
+		Logger(c),
+		Exceptions(c),
 		GC(c),
 		Allocator(c),
 	}
