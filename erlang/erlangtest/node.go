@@ -99,7 +99,8 @@ func start(t testing.TB, name, host, flag string, args []string) *Node {
 	all := append([]string{"-noinput", "-boot", "start_clean", flag, own, "-setcookie", Cookie, "-kernel", "logger_level", "none"}, args...)
 	all[0] = "-noshell"
 	cmd := exec.Command(Erl(t), append(all, "-eval", strings.ReplaceAll(loop, "\n", " "))...)
-	cmd.Env = append(os.Environ(), "ERL_CRASH_DUMP_BYTES=0")
+	// Not among our sources: the node would load the probe from there.
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "ERL_CRASH_DUMP_BYTES=0")
 	inR, inW, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

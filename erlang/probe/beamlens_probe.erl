@@ -58,13 +58,14 @@
 
 %%% The resident process
 
-attach(Owner) when is_atom(Owner) ->
+%% An owner is the node of an engine, or the process here that keeps one (the Elixir package).
+attach(Owner) when is_atom(Owner); is_pid(Owner) ->
     case ask({attach, Owner}, start_resident(), 2000) of
         ok -> hello();
         {failed, Why} -> error({resident, Why})
     end.
 
-detach(Owner) when is_atom(Owner) ->
+detach(Owner) when is_atom(Owner); is_pid(Owner) ->
     case whereis(?MODULE) of
         undefined -> ok;
         Pid -> ask({detach, Owner}, Pid, 1500)
@@ -122,19 +123,20 @@ loop(S = #{owners := Owners}) ->
 turn(S = #{owners := Owners}) ->
     receive
         {{attach, Owner}, From, Ref} ->
-            Known = lists:member(Owner, Owners) orelse (catch erlang:monitor_node(Owner, true)),
-            case Known of
+            case lists:member(Owner, Owners) orelse observe(Owner) of
                 true -> From ! {Ref, ok}, ?MODULE:loop(S#{owners := [Owner | lists:delete(Owner, Owners)]});
                 _ -> From ! {Ref, {failed, not_distributed}}, ?MODULE:loop(S)
             end;
         {{detach, Owner}, From, Ref} ->
-            lists:member(Owner, Owners) andalso (catch erlang:monitor_node(Owner, false)),
+            is_atom(Owner) andalso lists:member(Owner, Owners) andalso (catch erlang:monitor_node(Owner, false)),
             Gone = erlang:monitor(process, From),
             From ! {Ref, ok},
             %% The caller runs this module: it must be out of it before the module goes.
             receive {'DOWN', Gone, _, _, _} -> ok after 1000 -> ok end,
             leave(S, Owner);
         {nodedown, Owner} ->
+            leave(S, Owner);
+        {'DOWN', _, process, Owner, _} ->
             leave(S, Owner);
         {scan, From, Ref} ->
             S1 = arm(first(S#{asked := now_ms()})),
@@ -161,6 +163,9 @@ turn(S = #{owners := Owners}) ->
             ?MODULE:loop(S)
     end.
 
+observe(Owner) when is_pid(Owner) -> is_reference(erlang:monitor(process, Owner));
+observe(Owner) -> catch erlang:monitor_node(Owner, true).
+
 %% The first question of a while is answered by a tick at once; after it they come by the clock.
 first(S = #{ticked := undefined}) -> tick(S);
 first(S) -> S.
@@ -179,18 +184,20 @@ arm(S) ->
 
 leave(S = #{owners := Owners}, Owner) ->
     case Owners -- [Owner] of
-        [] ->
+        [] when Owners =/= [] ->
             stop_parts(maps:get(parts, S)),
             unload();
         Rest -> ?MODULE:loop(S#{owners := Rest})
     end.
 
-%% Removes the modules. That is done by a process that does not run them: purging kills those that do. The user's processes run the
-%% handler of logs, so its module goes when none is in it.
+%% Removes the modules that engines have loaded. Those that came from a file, which is there, are of a package and stay. That is
+%% done by a process that does not run them: purging kills those that do. The user's processes run the handler of logs, so its module
+%% goes when none is in it.
 unload() ->
     {ok, Tokens, _} = erl_scan:string(
-        "[begin code:purge(M), code:delete(M), code:purge(M) end || {M, _} <- code:all_loaded(), lists:prefix(\"beamlens_probe\", atom_to_list(M)), M =/= beamlens_probe_log],"
-        "(fun F(M, N) -> code:soft_purge(M), code:delete(M), code:soft_purge(M) andalso code:is_loaded(M) =:= false orelse N > 0 andalso begin timer:sleep(100), F(M, N - 1) end end)(beamlens_probe_log, 50)."),
+        "Ours = [M || {M, File} <- code:all_loaded(), lists:prefix(\"beamlens_probe\", atom_to_list(M)), not is_list(File) orelse not filelib:is_regular(File)],"
+        "[begin code:purge(M), code:delete(M), code:purge(M) end || M <- Ours, M =/= beamlens_probe_log],"
+        "lists:member(beamlens_probe_log, Ours) andalso (fun F(M, N) -> code:soft_purge(M), code:delete(M), code:soft_purge(M) andalso code:is_loaded(M) =:= false orelse N > 0 andalso begin timer:sleep(100), F(M, N - 1) end end)(beamlens_probe_log, 50)."),
     {ok, Exprs} = erl_parse:parse_exprs(Tokens),
     unregister(?MODULE),
     spawn(erl_eval, exprs, [Exprs, []]),

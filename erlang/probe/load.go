@@ -66,7 +66,14 @@ var (
 )
 
 // load sees that the node has our version of the module or a newer one, and attaches to it.
-func load(ctx context.Context, conn erlang.Conn) (map[string]any, error) {
+func load(ctx context.Context, conn erlang.Conn, installed bool) (map[string]any, error) {
+	if installed {
+		hello, err := conn.Call(ctx, module, attach, conn.Peer().NameAtom)
+		if err != nil {
+			return nil, fmt.Errorf("start the probe: %w", err)
+		}
+		return toMap(hello), nil
+	}
 	// A second and third attempt, because another engine that is leaving may take the module away under our feet, and because the
 	// resident process of another version may not know how to go on with ours.
 	for attempt := 0; ; attempt++ {
@@ -132,7 +139,21 @@ func loaded(ctx context.Context, conn erlang.Conn, o object) (bool, error) {
 		return false, nil
 	}
 	n, _ := theirs.(int64)
-	return n > version, err
+	if err != nil || n != version {
+		return n > version, err
+	}
+	// The same version from a package that is installed there: its compiler made other code of it.
+	return packaged(ctx, conn, o.module)
+}
+
+// packaged says whether a module was loaded from a file that is there: what engines load has only a name.
+func packaged(ctx context.Context, conn erlang.Conn, module etf.Atom) (bool, error) {
+	file, err := conn.Call(ctx, code, etf.A("which"), module)
+	if _, ok := file.(etf.List); err != nil || !ok {
+		return false, err
+	}
+	there, err := conn.Call(ctx, etf.A("filelib"), etf.A("is_regular"), file)
+	return there == etf.Term(etf.A("true")), err
 }
 
 func undef(err error) bool {

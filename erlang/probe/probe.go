@@ -27,8 +27,9 @@ type State struct {
 
 // Options of a probe. Nil and zero values mean the defaults.
 type Options struct {
-	Plain   bool        // load nothing into the VM
-	OnState func(State) // is told when the link comes, goes, and each time it cannot be made
+	Plain     bool        // load nothing into the VM
+	Installed bool        // the VM has the modules of its own: there is nothing to load
+	OnState   func(State) // is told when the link comes, goes, and each time it cannot be made
 
 	MinBackoff, MaxBackoff time.Duration // between attempts; default 1 s and 30 s
 }
@@ -148,7 +149,7 @@ func (p *Probe) attach(ctx context.Context, conn erlang.Conn) (map[string]any, e
 		}
 		return toMap(t), nil
 	}
-	return load(ctx, conn)
+	return load(ctx, conn, p.options.Installed)
 }
 
 func toMap(t etf.Term) map[string]any {
@@ -207,6 +208,9 @@ func (p *Probe) module(ctx context.Context, conn erlang.Conn, part etf.Atom) (et
 	if !ok {
 		return etf.Atom{}, fmt.Errorf("the probe has no part %s", part)
 	}
+	if p.options.Installed {
+		return o.module, nil
+	}
 	p.loading.Lock()
 	defer p.loading.Unlock()
 	if p.ready[part] == conn {
@@ -224,7 +228,7 @@ func (p *Probe) reload(ctx context.Context, conn erlang.Conn, part etf.Atom) err
 	p.loading.Lock()
 	clear(p.ready)
 	p.loading.Unlock()
-	if _, err := load(ctx, conn); err != nil {
+	if _, err := load(ctx, conn, p.options.Installed); err != nil {
 		return err
 	}
 	_, err := p.module(ctx, conn, part)
