@@ -13,6 +13,7 @@ func All(c Caller) []*skill.Skill {
 		Exceptions(c),
 		GC(c),
 		Allocator(c),
+		System(c),
 	}
 }
 

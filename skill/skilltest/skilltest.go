@@ -10,7 +10,7 @@ import (
 	"github.com/beamlens/beamlens-go/skill"
 )
 
-// Run checks that the skill's declarations hold, that a snapshot has every metric as a number, that every callback's example runs
+// Run checks that the skill's declarations hold, that a snapshot has every metric, as a number or null, that every callback's example runs
 // as the Lua program a model would write, and that every playbook runs and concludes something.
 func Run(t *testing.T, s *skill.Skill) {
 	t.Helper()
@@ -26,8 +26,14 @@ func Run(t *testing.T, s *skill.Skill) {
 			t.Errorf("the snapshot is not JSON-safe: %v", err)
 		}
 		for _, m := range s.Metrics {
-			switch v := data[m.Name].(type) {
+			v, there := data[m.Name]
+			switch v.(type) {
 			case int64, float64, int:
+			case nil:
+				// Null says that this system does not tell it.
+				if !there {
+					t.Errorf("metric %s is not in the snapshot", m.Name)
+				}
 			default:
 				t.Errorf("metric %s is %v in the snapshot, no number", m.Name, v)
 			}
