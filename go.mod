@@ -2,7 +2,4 @@ module github.com/beamlens/beamlens-go
 
 go 1.26.0
 
-require (
-	github.com/thejerf/suture/v4 v4.0.6
-	github.com/yuin/gopher-lua v1.1.2
-)
+require github.com/thejerf/suture/v4 v4.0.6

@@ -4,44 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	lua "github.com/yuin/gopher-lua"
-	"github.com/yuin/gopher-lua/parse"
 )
 
 // run is one program on its way.
 type run struct {
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
+	meter
 	limits    Limits
-	source    []string
+	maxCalls  int
+	source    string
 	functions map[string]Function
-	state     *lua.LState
+	names     []string // of the functions, sorted
+	globals   *table
+	strings   *table // the metatable of strings
+	main      *thread
+	current   *thread
+	nested    int // Go calls of Lua calls of Go calls
+	epoch     uint32
+	ids       uint32
+	interned  map[string]*str
 	printed   strings.Builder
 	callbacks int
-	inside    time.Duration // spent in callbacks
+	rows      rowKeys
+	random    random
+	last      *failure // the one that reached the main program
 }
 
 // Run runs a program and returns its value. The error is an [*Error] unless ctx ended, then it wraps ctx's.
 func Run(ctx context.Context, program string, functions map[string]Function, limits Limits) (Result, error) {
 	limits = limits.withDefaults()
-	if len(program) > limits.Source {
-		return Result{}, &Error{Kind: SourceLimit, Msg: fmt.Sprintf("the program has %d bytes; at most %d are allowed", len(program), limits.Source)}
-	}
-	began := time.Now()
-	rctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	r := &run{ctx: rctx, cancel: cancel, limits: limits, source: strings.Split(program, "\n"), functions: functions}
-	timer := time.AfterFunc(limits.Time+limits.CallbackTime, func() { cancel(errTime) })
-	defer timer.Stop()
-
+	r := &run{limits: limits, source: program, functions: functions, maxCalls: limits.Calls, ids: 0x400}
+	r.meter = meter{ctx: ctx, began: time.Now(), left: pollSteps, slice: pollSteps, maxSteps: limits.Instructions, maxTime: limits.Time, maxUsed: limits.Memory}
 	value, returned, err := r.do(program)
-	result := Result{Value: value, Returned: returned, Printed: r.printed.String(), Callbacks: r.callbacks, Took: time.Since(began)}
+	result := Result{Value: value, Returned: returned, Printed: r.printed.String(), Callbacks: r.callbacks, Took: time.Since(r.began)}
 	if err != nil {
 		if ctx.Err() != nil {
 			return result, fmt.Errorf("run lua: %w", context.Cause(ctx))
@@ -51,222 +49,189 @@ func Run(ctx context.Context, program string, functions map[string]Function, lim
 	return result, nil
 }
 
-var (
-	errTime      = errors.New("time")
-	errCallbacks = errors.New("callbacks")
-	errOutput    = errors.New("output")
-)
-
-func (r *run) do(program string) (value any, returned bool, err error) {
+// do is Run without the measuring. The error is an *Error.
+func (r *run) do(program string) (v any, returned bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &Error{Kind: Runtime, Msg: fmt.Sprintf("the program broke the interpreter: %v", p)}
+			v, returned, err = nil, false, broken(p)
 		}
 	}()
-	chunk, err := parse.Parse(strings.NewReader(program), "program")
-	if err != nil {
-		return nil, false, r.syntax(err)
+	if len(program) > r.limits.Source {
+		return nil, false, &Error{Kind: SourceLimit, Msg: fmt.Sprintf("the program has %d bytes; at most %d are allowed", len(program), r.limits.Source)}
 	}
-	proto, err := lua.Compile(chunk, "program")
-	if err != nil {
-		return nil, false, r.syntax(err)
+	if err := r.ctx.Err(); err != nil {
+		return nil, false, err
 	}
-	r.state = lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: r.limits.Calls, RegistrySize: 1024, RegistryMaxSize: 1 << 20})
-	defer r.state.Close()
-	r.open()
-	r.state.SetContext(r.ctx)
-
-	r.state.Push(r.state.NewFunctionFromProto(proto))
-	if err := r.state.PCall(0, lua.MultRet, nil); err != nil {
-		return nil, false, r.failure(err)
+	main, e, f := r.compile(program)
+	if e != nil {
+		return nil, false, e
 	}
-	if cause := context.Cause(r.ctx); cause != nil {
-		return nil, false, r.limit(cause)
+	if f == nil {
+		f = r.open()
 	}
-	n := r.state.GetTop()
-	values := make([]any, n)
-	budget := r.limits.Output
-	for i := range n {
-		if values[i], err = toGo(r.state.Get(i+1), r.limits.Depth, &budget, nil); err != nil {
-			return nil, false, err
+	if f != nil {
+		return nil, false, r.explain(f)
+	}
+	// The program is called as pcall calls it, so that what is to be closed is closed when it fails.
+	th := r.main
+	th.state, r.current = running, th
+	th.stack[1] = vClosure(&closure{header: header{kind: kindClosure}, proto: main})
+	th.frames = append(th.frames, frame{fn: 0, want: -1, after: afterGo})
+	if f := th.execute(0, th.precall(1, 0, -1, afterGuard)); f != nil {
+		return nil, false, r.explain(f)
+	}
+	if !th.stack[0].truth() {
+		f := r.last
+		if f == nil || f.v != th.stack[1] {
+			f = &failure{v: th.stack[1]}
 		}
+		return nil, false, r.explain(f)
 	}
-	switch n {
-	case 0:
-		return nil, false, nil
-	case 1:
-		return values[0], true, nil
-	}
-	return values, true, nil
+	return r.result(th.stack[1:th.top])
 }
 
-// open gives the program its libraries: what cannot reach outside, and print.
-func (r *run) open() {
-	for _, lib := range []struct {
-		name string
-		open lua.LGFunction
-	}{{"", lua.OpenBase}, {lua.TabLibName, lua.OpenTable}, {lua.StringLibName, lua.OpenString}, {lua.MathLibName, lua.OpenMath}, {lua.CoroutineLibName, lua.OpenCoroutine}} {
-		r.state.Push(r.state.NewFunction(lib.open))
-		r.state.Push(lua.LString(lib.name))
-		r.state.Call(1, 0)
-	}
-	for _, name := range []string{"load", "loadstring", "loadfile", "dofile", "require", "module", "collectgarbage", "newproxy", "getfenv", "setfenv", "_printregs"} {
-		r.state.SetGlobal(name, lua.LNil)
-	}
-	if t, ok := r.state.GetGlobal("string").(*lua.LTable); ok {
-		t.RawSetString("dump", lua.LNil)
-		t.RawSetString("rep", r.state.NewFunction(r.rep))
-	}
-	clock := r.state.NewTable()
-	clock.RawSetString("time", r.state.NewFunction(func(l *lua.LState) int { l.Push(lua.LNumber(time.Now().Unix())); return 1 }))
-	clock.RawSetString("clock", r.state.NewFunction(func(l *lua.LState) int {
-		l.Push(lua.LNumber(float64(time.Now().UnixNano()) / 1e9))
-		return 1
-	}))
-	r.state.SetGlobal("os", clock)
-	r.state.SetGlobal("print", r.state.NewFunction(r.print))
-	for name, fn := range r.functions {
-		r.state.SetGlobal(name, r.state.NewFunction(r.callback(name, fn)))
-	}
+// errBroken marks an error of the interpreter itself; tests look for it.
+var errBroken = errors.New("the program broke the interpreter")
+
+// broken turns a panic of the interpreter into an error of the run.
+func broken(p any) *Error {
+	return &Error{Kind: Runtime, Msg: fmt.Sprintf("%v: %s", errBroken, shorten(fmt.Sprint(p), 500)), Hint: "This is a fault of the sandbox, not of the program. Write it in another way."}
 }
 
-func (r *run) rep(l *lua.LState) int {
-	s, n := l.CheckString(1), l.CheckInt(2)
-	if n > 0 && len(s) > r.limits.Output*16/n {
-		l.RaiseError("string.rep would make %d times %d bytes, which is too much", n, len(s))
+// open gives the program its world: the libraries, fresh, and the functions.
+func (r *run) open() *failure {
+	if f := r.allocFixed(int64(sizeTable*12) + int64(library.size)); f != nil {
+		return f
 	}
-	l.Push(lua.LString(strings.Repeat(s, max(n, 0))))
-	return 1
+	r.globals = library.globals.copy()
+	for _, l := range library.tables {
+		t := l.table.copy()
+		r.globals.entries[l.at].val = vTable(t)
+		if l.name == "string" {
+			r.strings = &table{header: header{kind: kindTable}}
+			r.strings.entries = []entry{{vStr(eventNames[evIndex]), vTable(t)}}
+		}
+	}
+	r.globals.entries[library.self].val = vTable(r.globals)
+	var f *failure
+	if r.main, f = r.newThread(); f != nil {
+		return f
+	}
+	if len(r.functions) == 0 {
+		return nil
+	}
+	r.names = slices.Sorted(maps.Keys(r.functions))
+	if f := r.allocFixed(int64(len(r.names)) * (sizeBuiltin + 64)); f != nil {
+		return f
+	}
+	bs := make([]builtin, len(r.names))
+	for i, name := range r.names {
+		s := r.intern(name)
+		r.ids++
+		// Static, since they live as long as the run.
+		bs[i] = builtin{header: header{kind: kindBuiltin, flags: flagStatic}, id: r.ids, name: name, full: name, fn: callback, call: r.functions[name]}
+		if f := r.setStr(r.globals, s, vBuiltin(&bs[i])); f != nil {
+			return f
+		}
+	}
+	return nil
 }
 
-func (r *run) print(l *lua.LState) int {
-	for i := 1; i <= l.GetTop(); i++ {
-		if i > 1 {
-			r.printed.WriteByte('\t')
-		}
-		r.printed.WriteString(l.ToStringMeta(l.Get(i)).String())
-		if r.printed.Len() > r.limits.Output {
-			r.cancel(errOutput)
-			l.RaiseError("printed too much")
-		}
+// intern gives the one string object of this run for a name or constant.
+func (r *run) intern(s string) *str {
+	if o := library.strings[s]; o != nil {
+		return o
 	}
-	r.printed.WriteByte('\n')
-	return 0
+	if len(s) <= 1 {
+		if s == "" {
+			return empty
+		}
+		return letters[s[0]]
+	}
+	if o := r.interned[s]; o != nil {
+		return o
+	}
+	if f := r.allocFixed(sizeStr + int64(len(s)) + 64); f != nil {
+		panic(f)
+	}
+	if r.interned == nil {
+		r.interned = map[string]*str{}
+	}
+	o := &str{header: header{kind: kindString, flags: flagStatic}, s: s}
+	o.hashed()
+	r.interned[s] = o
+	return o
 }
 
-func (r *run) callback(name string, fn Function) lua.LGFunction {
-	return func(l *lua.LState) int {
-		if r.callbacks++; r.callbacks > r.limits.Callbacks {
-			r.cancel(errCallbacks)
-			l.RaiseError("too many calls")
+// allocFixed takes memory that lives as long as the run.
+func (r *run) allocFixed(n int64) *failure {
+	r.fixed += n
+	if r.used += n; r.used > r.maxUsed {
+		if r.globals == nil { // nothing runs yet
+			return r.memory()
 		}
-		args := make([]any, l.GetTop())
-		budget := r.limits.Output
-		for i := range args {
-			v, err := toGo(l.Get(i+1), r.limits.Depth, &budget, nil)
-			if err != nil {
-				l.RaiseError("%s: argument %d: %s", name, i+1, err.Error())
-			}
-			args[i] = v
-		}
-		began := time.Now()
-		out, err := r.call(name, fn, args)
-		if r.inside += time.Since(began); r.inside > r.limits.CallbackTime {
-			r.cancel(errTime)
-		}
-		if err != nil {
-			l.RaiseError("%s", err.Error())
-		}
-		l.Push(toLua(l, out))
-		return 1
+		return r.collect(0)
 	}
+	return nil
 }
 
-func (r *run) call(name string, fn Function, args []any) (out any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: the function itself failed: %v", name, p)
+func (r *run) newBuiltin(name string, fn func(args) (int, *failure), held []value, state any) (*builtin, *failure) {
+	if f := r.alloc(sizeBuiltin + int64(len(held))*sizeValue + 64); f != nil {
+		return nil, f
+	}
+	return &builtin{header: header{kind: kindBuiltin}, name: name, full: name, fn: fn, held: held, state: state}, nil
+}
+
+// identify gives an object its number, by which tostring names it and tables hash it. They are counted, so that the same
+// program sees the same numbers, and no address of ours.
+func (r *run) identify(v value) uint32 {
+	var id *uint32
+	switch v.kind() {
+	case kindTable:
+		id = &v.table().id
+	case kindClosure:
+		id = &v.closure().id
+	case kindBuiltin:
+		id = &v.builtin().id
+	case kindThread:
+		id = &v.thread().id
+	default:
+		return 0
+	}
+	if *id == 0 {
+		r.ids++
+		*id = r.ids
+	}
+	return *id
+}
+
+// lineAt gives the text of the line of a place, and the column in it.
+func (r *run) lineAt(pos, line int) (string, int) {
+	pos = min(max(pos, 0), len(r.source))
+	start := strings.LastIndexAny(r.source[:pos], "\r\n") + 1
+	if strings.Count(r.source[:pos], "\n")+1 != line && line > 0 { // the place is on another line than the error
+		return r.textOf(line), 0
+	}
+	end := strings.IndexAny(r.source[pos:], "\r\n")
+	if end < 0 {
+		end = len(r.source)
+	} else {
+		end += pos
+	}
+	return r.source[start:end], pos - start + 1
+}
+
+// textOf is the text of a line.
+func (r *run) textOf(line int) string {
+	rest := r.source
+	for i := 1; ; i++ {
+		text, after, more := strings.Cut(rest, "\n")
+		if i == line {
+			return strings.TrimSuffix(text, "\r")
 		}
-	}()
-	return fn(r.ctx, args)
-}
-
-var at = regexp.MustCompile(`^(?:program|<string>):(\d+):\s*`)
-
-func (r *run) failure(err error) error {
-	if cause := context.Cause(r.ctx); cause != nil {
-		return r.limit(cause)
-	}
-	msg := err.Error()
-	var api *lua.ApiError
-	if errors.As(err, &api) && api.Object != nil {
-		msg = lua.LVAsString(api.Object)
-		if msg == "" {
-			msg = "the program raised an error that is no text"
+		if !more {
+			return ""
 		}
+		rest = after
 	}
-	e := &Error{Kind: Runtime, Msg: strings.TrimSpace(msg)}
-	if m := at.FindStringSubmatch(msg); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-		e.Msg = strings.TrimSpace(msg[len(m[0]):])
-	}
-	if strings.Contains(msg, "stack overflow") {
-		e.Kind = Stack
-	}
-	e.Text = r.text(e.Line)
-	e.Hint = r.hint(e)
-	return e
-}
-
-func (r *run) limit(cause error) error {
-	switch {
-	case errors.Is(cause, errCallbacks):
-		return &Error{Kind: CallbackLimit, Msg: fmt.Sprintf("the program made more than %d calls; ask for more rows in one call instead", r.limits.Callbacks)}
-	case errors.Is(cause, errOutput):
-		return &Error{Kind: OutputLimit, Msg: fmt.Sprintf("the program printed more than %d bytes", r.limits.Output)}
-	}
-	return &Error{Kind: Timeout, Msg: fmt.Sprintf("the program took longer than %s, or its calls longer than %s", r.limits.Time, r.limits.CallbackTime)}
-}
-
-func (r *run) text(line int) string {
-	if line < 1 || line > len(r.source) {
-		return ""
-	}
-	return cut(strings.TrimSpace(r.source[line-1]), 200)
-}
-
-var syntaxAt = regexp.MustCompile(`line:(\d+)\(column:(\d+)\) near '?(.*?)'?:\s*(.*)`)
-
-func (r *run) syntax(err error) error {
-	e := &Error{Kind: Syntax, Msg: strings.TrimSpace(err.Error())}
-	if m := syntaxAt.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " ")); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-		e.Msg = fmt.Sprintf("syntax error near %q", strings.TrimSpace(m[3]))
-	} else if strings.Contains(err.Error(), "EOF") {
-		e.Line = len(r.source)
-		e.Msg = "the program ends too early: an end, a closing bracket or a quote is missing"
-	}
-	e.Text = r.text(e.Line)
-	return e
-}
-
-var unknown = regexp.MustCompile(`attempt to call a non-function object|attempt to (?:call|index) a nil value|attempt to index a non-table object`)
-var calls = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\s*\(`)
-
-// hint names what exists instead when a program calls something that does not.
-func (r *run) hint(e *Error) string {
-	if !unknown.MatchString(e.Msg) {
-		return ""
-	}
-	names := make([]string, 0, len(r.functions))
-	for name := range r.functions {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, m := range calls.FindAllStringSubmatch(e.Text, -1) {
-		if _, ok := r.functions[m[1]]; !ok && r.state.GetGlobal(m[1]) == lua.LNil {
-			return fmt.Sprintf("There is no function %s. Available: %s.", m[1], strings.Join(names, ", "))
-		}
-	}
-	return ""
 }
