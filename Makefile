@@ -4,7 +4,7 @@ GO      ?= go
 MODULES := . cmd/beamlens ext/postgres ext/sqlite internal/e2e
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: help setup work demo test check bench fuzz soak matrix generate clean
+.PHONY: help setup work demo test check bench fuzz simulate soak matrix generate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: setup go.work ## Run the benchmarks, each beside what a user would pick i
 
 fuzz: go.work ## Fuzz every decoder, FUZZTIME (default 1m) each
 	@scripts/fuzz $(or $(FUZZTIME),1m)
+
+simulate: ## Run the detectors over 200 healthy metrics of two weeks, and over faults: where their constants come from
+	@BEAMLENS_SIMULATE=1 $(GO) test -count=1 -timeout 20m -v -run 'Healthy|FaultsAreFound' ./detect/
 
 soak: go.work ## Every fault of the shop, a healthy shop for five minutes, RabbitMQ and ejabberd for fifteen; about half an hour
 	@BEAMLENS_SETUP=soak scripts/setup

@@ -15,6 +15,8 @@ const (
 	KindLimit  Kind = "limit"
 	KindSpike  Kind = "spike"
 	KindLevel  Kind = "level"
+	KindFlat   Kind = "flat"
+	KindLeak   Kind = "leak"
 )
 
 // Metric says what a detector watches. The zero value is a gauge without limit or rules.
@@ -23,9 +25,10 @@ type Metric struct {
 	Limit   float64 // a hard limit, 0 if there is none
 	Quiet   bool    // rules and the limit only
 	Rules   []Rule
+	Budget  *Budget // shared with others; nil: the thresholds are the constants
 }
 
-// Change is what a step tells: a finding opened, or one cleared.
+// Change is what a step tells: a finding opened or became an alert, or one cleared.
 type Change struct {
 	Kind        Kind
 	Rule        int  // index of the rule, for rules and growths
@@ -38,66 +41,43 @@ type Change struct {
 	Score       float64
 	Onset       time.Time
 	Uncertainty time.Duration
+
+	// When the limit will be reached, if it will: by the trend, by the steepest and by the flattest that is plausible.
+	In, InLow, InHigh time.Duration
 }
 
-// The constants of spike and level; see the package comment.
-const (
-	fastMemory  = 30.0  // seconds: what a spike departs from
-	scaleMemory = 600.0 // seconds: how much is usual
-	scaleWinsor = 4.0
-	// Until so many samples the scale is a guess, and residuals in units of it are not learnt from.
-	spikeWarm, levelWarm = 600, 20
-
-	spikeNotable, spikeAlert = 6.5, 7.5
-	levelNotable, levelAlert = 3.5, 4.5
-
-	spikeAfter = time.Hour
-	levelAfter = 3 * time.Hour
-	alertAfter = 24 * time.Hour
-
-	levelMemory = 360.0 // minutes
-
-	limitNear = 0.95
-	limitTTE  = 2 * time.Hour
-
-	// maxGap without samples, or a clock that went back, ends the short memory: the target or the engine was away.
-	maxGap = 30 * time.Second
-)
+// maxGap without samples, or a clock that went back, ends the short memory: the target or the engine was away.
+const maxGap = 30 * time.Second
 
 // Detector watches one metric. It is not safe for concurrent use.
 type Detector struct {
 	metric Metric
 	rules  []ruleState
+	limit  ruleState
 	ring   ring
+	saved  saved
 	out    []Change
 
-	started, last int64
-	prev          float64 // of a counter
-	seen          bool
+	score, slowScore float64 // of the last sample and of the last minute; 1 is an alert
+}
 
-	slow float64 // EWMA of some minutes, what was ordinary before the last of them
-
-	samples     float64
-	fast, scale float64
-	spikeTail   tail
-	spikes      [5]float64
-	spike       ruleState
-
-	minute      int64
-	sum         float64
-	count       int
-	base, baseS float64
-	minutes     int
-	levelTail   tail
-	levels      [7]float64
-	level       ruleState
-
-	limit ruleState
+// saved is what outlives a restart. It has a fixed size: see [Detector.Save].
+type saved struct {
+	Started, Last int64
+	Prev          float64 // of a counter
+	Seen          bool
+	Slow          float64 // mean of some minutes, what was ordinary before the last of them
+	Spike         spike
+	Minute        minute
+	Level         level
+	Flat          flat
+	Leak          leak
+	Trend         trend
 }
 
 // New returns a detector for the metric.
 func New(m Metric) *Detector {
-	return &Detector{metric: m, rules: make([]ruleState, len(m.Rules)), out: make([]Change, 0, len(m.Rules)+3)}
+	return &Detector{metric: m, rules: make([]ruleState, len(m.Rules)), out: make([]Change, 0, len(m.Rules)+5)}
 }
 
 // Step takes one sample and returns what changed, nothing most of the time. The result is valid until the next step.
@@ -106,47 +86,72 @@ func (d *Detector) Step(at time.Time, x float64) []Change {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return d.out
 	}
+	s := &d.saved
 	now := at.UnixNano()
-	gap := d.seen && (now <= d.last || time.Duration(now-d.last) > maxGap)
+	gap := s.Seen && (now <= s.Last || time.Duration(now-s.Last) > maxGap)
 	if gap {
 		d.ring.reset()
+		s.Minute.Count, s.Trend.Count = 0, 0
 	}
 	if d.metric.Counter {
-		dt, dx := float64(now-d.last)/1e9, x-d.prev
-		first := !d.seen || gap || dx < 0 // a counter that went back: the target restarted
-		d.prev = x
+		dt, dx := float64(now-s.Last)/1e9, x-s.Prev
+		first := !s.Seen || gap || dx < 0 // a counter that went back: the target restarted
+		s.Prev = x
 		if first {
-			d.seen, d.last = true, now
-			if d.started == 0 {
-				d.started = now
+			s.Seen, s.Last = true, now
+			if s.Started == 0 {
+				s.Started = now
 			}
 			return d.out
 		}
 		x = dx / dt
 	}
-	if !d.seen {
-		d.seen, d.started = true, now
-		d.slow, d.fast = x, x
+	dt := 1.0
+	if s.Seen && !gap {
+		dt = min(max(float64(now-s.Last)/1e9, 0.1), maxGap.Seconds())
 	}
-	dt := min(max(float64(now-d.last)/1e9, 0.1), maxGap.Seconds())
-	if d.last == 0 || gap {
-		dt = 1
+	if s.Started == 0 {
+		s.Started = now
 	}
-	d.last = now
+	if d.ring.n == 0 && s.Spike.Samples == 0 {
+		s.Slow, s.Spike.Fast = x, x
+	}
+	s.Seen, s.Last = true, now
 	d.ring.push(now, x)
+	d.metric.Budget.step()
 
+	d.score = d.slowScore
 	d.stepRules(now, x)
 	d.stepLimit(now, x)
 	if !d.metric.Quiet {
 		d.stepSpike(now, x)
-		d.stepLevel(now, x)
+		d.stepMinutes(now, x)
+	} else if d.metric.Limit > 0 {
+		d.quietMinute(now, x)
 	}
 	// What an open finding contains must not become ordinary.
 	if !d.open() {
-		d.slow += (x - d.slow) * min(1, dt/120)
+		s.Slow += (x - s.Slow) * min(1, dt/120)
 	}
 	return d.out
 }
+
+// quietMinute feeds the trend of a metric whose other layers are off.
+func (d *Detector) quietMinute(now int64, x float64) {
+	m := &d.saved.Minute
+	index := now / int64(time.Minute)
+	if index == m.Index && m.Count > 0 {
+		m.add(x, false)
+		return
+	}
+	if m.Count > 0 {
+		d.stepTrend(now, x, m.mean())
+	}
+	m.begin(index, x, false)
+}
+
+// age is how long the metric has been watched. Nothing is asked of a sample's time zone or of the clock.
+func (d *Detector) age(now int64) time.Duration { return time.Duration(now - d.saved.Started) }
 
 func (d *Detector) open() bool {
 	for i := range d.rules {
@@ -154,11 +159,12 @@ func (d *Detector) open() bool {
 			return true
 		}
 	}
-	return d.limit.open || d.spike.open || d.level.open
+	s := &d.saved
+	return d.limit.open || s.Spike.Channel.Open || s.Level.Channel.Open || s.Leak.Channel.Open
 }
 
 // Ordinary is the value that the metric had before what is open now.
-func (d *Detector) Ordinary() float64 { return d.slow }
+func (d *Detector) Ordinary() float64 { return d.saved.Slow }
 
 // Rate is the change per second over the last ten seconds.
 func (d *Detector) Rate() float64 {
@@ -168,15 +174,29 @@ func (d *Detector) Rate() float64 {
 	return d.ring.slope(10 * time.Second)
 }
 
+// Score is how far out the newest sample is, 0 to 1; at 1 there is an alert, or would be after the first day.
+func (d *Detector) Score() float64 { return min(d.score, 1) }
+
+// Confirm says that what is open now is an incident: something else shows it too. It is then not remembered as what the metric does anyway.
+func (d *Detector) Confirm() {
+	s := &d.saved
+	for _, c := range []*channel{&s.Spike.Channel, &s.Level.Channel, &s.Flat.Channel, &s.Leak.Channel} {
+		c.Confirmed = c.Confirmed || c.Open
+	}
+}
+
 func (d *Detector) stepRules(now int64, x float64) {
 	for i := range d.rules {
 		r := &d.metric.Rules[i]
 		opened, cleared := d.rules[i].step(r, &d.ring, now, x)
+		if d.rules[i].open {
+			d.score = 1
+		}
 		if !opened && !cleared {
 			continue
 		}
 		c := Change{Kind: KindRule, Rule: i, Cleared: cleared, Alert: true, Limit: r.Above}
-		ordinary := d.ring.typical(d.slow)
+		ordinary := d.ring.typical(d.saved.Slow)
 		if r.Over > 0 {
 			c.Kind, c.Limit = KindGrowth, 0
 			ordinary, _ = d.ring.lowest(r.Over)
@@ -189,128 +209,11 @@ func (d *Detector) stepRules(now int64, x float64) {
 	}
 }
 
-func (d *Detector) stepLimit(now int64, x float64) {
-	limit := d.metric.Limit
-	if limit <= 0 {
-		return
-	}
-	rate := d.Rate()
-	near := x > limitNear*limit
-	tte := math.Inf(1)
-	if rate > 0 && d.ring.n >= 60 {
-		tte = (limit - x) / d.ring.slope(time.Minute)
-	}
-	soon := x > 0.3*limit && tte > 0 && tte < limitTTE.Seconds()
-	r := Rule{Above: 0.5, For: 5 * time.Second}
-	holds := 0.0
-	if near || soon {
-		holds = 1
-	}
-	opened, cleared := d.limit.step(&r, &d.ring, now, holds)
-	if opened || cleared {
-		d.emit(Change{Kind: KindLimit, Cleared: cleared, Alert: true, Limit: limit, Score: x / limit}, x, d.slow)
-	}
-}
-
-func (d *Detector) stepSpike(now int64, x float64) {
-	r := x - d.fast
-	z := math.Abs(r) / (d.scale + 0.002*math.Abs(d.fast) + 1e-12)
-	if d.scale == 0 && r == 0 {
-		z = 0
-	}
-	e := d.spikeTail.evidence(z)
-	copy(d.spikes[1:], d.spikes[:])
-	d.spikes[0] = e
-	if !d.spike.open {
-		d.fast += r / fastMemory
-		d.samples++
-		d.scale = scaleStep(d.scale, r, min(d.samples, scaleMemory))
-		if d.samples > spikeWarm {
-			d.spikeTail.learn(z)
-		}
-	}
-	age := time.Duration(now - d.started)
-	if age < spikeAfter {
-		return
-	}
-	score := largest(d.spikes[:], 3)
-	d.tell(&d.spike, KindSpike, score, spikeNotable, spikeAlert, now, x, d.fast)
-	if d.spike.open && d.spike.held > 600 {
-		// Ten minutes: it is a level now, and the fast channel has to follow.
-		d.fast = x
-	}
-}
-
-func (d *Detector) stepLevel(now int64, x float64) {
-	minute := now / int64(time.Minute)
-	if minute == d.minute || d.count == 0 {
-		d.minute, d.sum, d.count = minute, d.sum+x, d.count+1
-		return
-	}
-	mean := d.sum / float64(d.count)
-	d.minute, d.sum, d.count = minute, x, 1
-	if d.minutes == 0 {
-		d.base = mean
-	}
-	d.minutes++
-	r := mean - d.base
-	z := math.Abs(r) / (d.baseS + 0.002*math.Abs(d.base) + 1e-12)
-	if d.baseS == 0 && r == 0 {
-		z = 0
-	}
-	e := d.levelTail.evidence(z)
-	copy(d.levels[1:], d.levels[:])
-	d.levels[0] = e
-	if !d.level.open {
-		memory := min(float64(d.minutes), levelMemory)
-		step := r
-		if d.baseS > 0 {
-			step = math.Copysign(min(math.Abs(r), 5*d.baseS), r)
-		}
-		d.base += step / memory
-		d.baseS = scaleStep(d.baseS, r, memory)
-		if d.minutes > levelWarm {
-			d.levelTail.learn(z)
-		}
-	}
-	if time.Duration(now-d.started) < levelAfter {
-		return
-	}
-	d.tell(&d.level, KindLevel, largest(d.levels[:], 5), levelNotable, levelAlert, now, x, d.base)
-	if d.level.open && d.level.held > 6*60 {
-		// Six hours at the new level: that is what is ordinary now.
-		d.base, d.level.open = mean, false
-		d.emit(Change{Kind: KindLevel, Cleared: true}, x, d.base)
-	}
-}
-
-// scaleStep is one step of the mean absolute residual. A residual counts as at most a few times the scale, once there is one.
-func scaleStep(scale, r, memory float64) float64 {
-	r = math.Abs(r)
-	if memory > 30 && scale > 0 {
-		r = min(r, scaleWinsor*scale)
-	}
-	return scale + (r-scale)/memory
-}
-
-// tell opens a channel at its score's threshold and clears it when the score is back at zero for some samples.
-func (d *Detector) tell(s *ruleState, kind Kind, score, notable, alert float64, now int64, x, ordinary float64) {
-	tier := score > alert && time.Duration(now-d.started) >= alertAfter
-	if score > notable {
-		s.clear = 0
-		s.held++
-		if !s.open {
-			s.open = true
-			d.emit(Change{Kind: kind, Alert: tier, Score: score}, x, ordinary)
-		}
-		return
-	}
-	if s.open && score == 0 {
-		s.clear++
-		if s.clear >= clearAfter {
-			s.open, s.clear, s.held = false, 0, 0
-			d.emit(Change{Kind: kind, Cleared: true}, x, ordinary)
-		}
+// tell gives a score to its channel and passes on what changed.
+func (d *Detector) tell(c *channel, l *layer, score float64, now int64, x, ordinary float64) {
+	told, alert, cleared := c.step(l, d.metric.Budget, score, now, d.age(now))
+	if told || cleared {
+		d.emit(Change{Kind: l.kind, Cleared: cleared, Alert: alert, Score: score}, x, ordinary)
 	}
 }
 
@@ -318,20 +221,4 @@ func (d *Detector) emit(c Change, x, ordinary float64) {
 	c.Value, c.Ordinary, c.Rate = x, ordinary, d.Rate()
 	c.Onset, c.Uncertainty = d.ring.onset(ordinary)
 	d.out = append(d.out, c)
-}
-
-// largest returns the k-th largest of at most eight values.
-func largest(values []float64, k int) float64 {
-	var sorted [8]float64
-	n := 0
-	for _, v := range values {
-		i := n
-		for i > 0 && sorted[i-1] < v {
-			sorted[i] = sorted[i-1]
-			i--
-		}
-		sorted[i] = v
-		n++
-	}
-	return sorted[k-1]
 }

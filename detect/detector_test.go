@@ -151,11 +151,25 @@ func TestLimitInSight(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	})
-	t.Run("soon", func(t *testing.T) {
+	t.Run("within two hours, by the trend of half an hour", func(t *testing.T) {
 		d := New(Metric{Quiet: true, Limit: 1000})
-		// 40 % and 0.1 a second: reached in 100 minutes.
-		if c := only(t, feed(d, 300, func(i int) float64 { return 400 + float64(i)*0.1 }), 60, 90); c.Kind != KindLimit || math.Abs(c.Rate-0.1) > 0.01 {
+		// 40 % and 0.1 a second: reached in 100 minutes, of which 30 pass.
+		c := only(t, feed(d, 2000, func(i int) float64 { return 400 + float64(i)*0.1 + 3*math.Sin(float64(i)) }), 1800, 1900)
+		if c.Kind != KindLimit || c.In < 60*time.Minute || c.In > 80*time.Minute || c.InLow > c.In || c.InHigh < c.In {
 			t.Errorf("%+v", c)
+		}
+	})
+	t.Run("within minutes", func(t *testing.T) {
+		d := New(Metric{Quiet: true, Limit: 1000})
+		c := only(t, feed(d, 200, func(i int) float64 { return 310 + float64(i)*2 }), 60, 70)
+		if c.Kind != KindLimit || c.In < 4*time.Minute || c.In > 6*time.Minute || c.InLow > c.In || c.InHigh < c.In {
+			t.Errorf("%+v", c)
+		}
+	})
+	t.Run("a ramp that ends is none", func(t *testing.T) {
+		d := New(Metric{Quiet: true, Limit: 1000})
+		if got := feed(d, 3000, func(i int) float64 { return 310 + math.Min(float64(i), 50)*2 }); len(got) != 0 {
+			t.Errorf("%+v", got)
 		}
 	})
 	t.Run("far", func(t *testing.T) {
