@@ -11,6 +11,7 @@ func All(c Caller) []*skill.Skill {
 		Events(c),
 		Logger(c),
 		Exceptions(c),
+		Supervisors(c),
 		GC(c),
 		Allocator(c),
 		System(c),

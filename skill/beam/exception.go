@@ -205,7 +205,7 @@ type crashGroup struct {
 }
 
 func (e *exceptions) stats(ctx context.Context, _ none) (exceptionStats, error) {
-	s := exceptionStats{ByKind: map[string]int64{}, ByLevel: map[string]int64{}}
+	s := exceptionStats{ByKind: map[string]int64{}, ByLevel: map[string]int64{}, TopTypes: []typeCount{}, Groups: []crashGroup{}}
 	if err := e.pull(ctx); err != nil {
 		return s, err
 	}

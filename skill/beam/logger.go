@@ -187,7 +187,7 @@ func (l *logs) stats(ctx context.Context, _ none) (loggerStats, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := loggerStats{Levels: map[string]int64{}, Kept: int64(len(l.lines)), Installed: l.installed, WindowS: math.Round(min(l.counts.since(), minute).Seconds()*10) / 10}
+	s := loggerStats{Levels: map[string]int64{}, TopModules: []moduleErrors{}, Kept: int64(len(l.lines)), Installed: l.installed, WindowS: math.Round(min(l.counts.since(), minute).Seconds()*10) / 10}
 	for i, level := range levels {
 		n := l.counts.within(minute, i)
 		if n > 0 {
