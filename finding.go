@@ -9,6 +9,8 @@ const (
 	FindingLimit  = "limit"  // a hard limit is in sight: near, or reached soon at the present rate
 	FindingSpike  = "spike"  // far out for seconds
 	FindingLevel  = "level"  // another level for minutes
+	FindingFlat   = "flat"   // what moved all the time moves no more
+	FindingLeak   = "leak"   // its floors rise for hours
 )
 
 // The tiers of a finding: only an alert-tier finding may wake an operator alone, a notable one is context.
@@ -34,6 +36,11 @@ type Finding struct {
 	Score    float64 `json:"score"`              // how far out, larger is farther; kinds are not comparable
 	Severity string  `json:"severity,omitempty"` // what the rule declares
 	Rule     string  `json:"rule,omitempty"`     // the declaration in words: "message_queue_max > 10000"
+
+	// For limits: seconds until it is reached, by the trend, by the steepest and by the flattest that is plausible. 0: not told.
+	LimitIn     float64 `json:"limit_in_s,omitempty"`
+	LimitInLow  float64 `json:"limit_in_low_s,omitempty"`
+	LimitInHigh float64 `json:"limit_in_high_s,omitempty"`
 
 	At          time.Time     `json:"at"`
 	Onset       time.Time     `json:"onset"`

@@ -50,11 +50,13 @@ type Options struct {
 	// Work is supervised with the rest: what keeps the link to the target, for example.
 	Work []Work
 
-	Interval   time.Duration // between two snapshots; default 1 s
-	Heartbeat  time.Duration // see operator.Options
-	Compaction agent.Compaction
-	Retention  store.Retention
-	OnEvent    func(beamlens.Event)
+	Interval time.Duration // between two snapshots; default 1 s
+	// AlertsPerWeek is how many alerts the statistical detectors of all skills may give; default 1. Rules and limits are not bound by it.
+	AlertsPerWeek float64
+	Heartbeat     time.Duration // see operator.Options
+	Compaction    agent.Compaction
+	Retention     store.Retention
+	OnEvent       func(beamlens.Event)
 }
 
 // Engine watches one target.
@@ -79,6 +81,9 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(beamlens.Event) {}
+	}
+	if o.AlertsPerWeek <= 0 {
+		o.AlertsPerWeek = 1
 	}
 	e := &Engine{options: o, watches: map[string]*watch.Watch{}}
 	e.supervisor = suture.New("beamlens "+o.Target.String(), suture.Spec{
@@ -113,7 +118,7 @@ func New(o Options) (*Engine, error) {
 func (e *Engine) add(s *skill.Skill) {
 	var op *operator.Operator
 	w := watch.New(e.options.Target, s, &watch.Options{
-		Interval: e.options.Interval, OnEvent: e.event,
+		Interval: e.options.Interval, OnEvent: e.event, Baselines: e.options.Store, AlertsPerWeek: e.options.AlertsPerWeek / float64(len(e.options.Skills)),
 		OnFinding: func(f beamlens.Finding, snap beamlens.Snapshot) { op.Notify(f, snap) },
 	})
 	op = operator.New(operator.Options{

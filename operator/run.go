@@ -152,6 +152,7 @@ type findingView struct {
 	Value    float64 `json:"value"`
 	Ordinary float64 `json:"ordinary"`
 	Limit    float64 `json:"limit,omitempty"`
+	LimitIn  float64 `json:"limit_in_s,omitempty"`
 	Rate     float64 `json:"rate_per_s"`
 	Unit     string  `json:"unit,omitempty"`
 	Rule     string  `json:"rule,omitempty"`
@@ -187,7 +188,7 @@ func (r *run) input(reason, question string) string {
 	for _, f := range r.Watch.Open() {
 		v := findingView{
 			ID: f.ID, New: r.fresh[f.ID], Metric: f.Metric, Kind: f.Kind, Tier: f.Tier, Value: round(f.Value), Ordinary: round(f.Ordinary),
-			Limit: f.Limit, Rate: round(f.Rate), Unit: f.Unit, Rule: f.Rule, Severity: f.Severity,
+			Limit: f.Limit, LimitIn: round(f.LimitIn), Rate: round(f.Rate), Unit: f.Unit, Rule: f.Rule, Severity: f.Severity,
 			Onset: f.Onset.Format(time.RFC3339Nano), Within: round(f.Uncertainty.Seconds()),
 		}
 		for _, a := range r.open {

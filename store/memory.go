@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -28,6 +29,7 @@ type Memory struct {
 	runs      map[string][][]byte
 	order     []string // of runs, oldest first
 	cursors   map[string]int64
+	baselines map[string]map[string][]byte
 }
 
 // stored is an alert as JSON, so that nobody holds a pointer into the store.
@@ -40,7 +42,7 @@ var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{alerts: map[string]stored{}, runs: map[string][][]byte{}, cursors: map[string]int64{}}
+	return &Memory{alerts: map[string]stored{}, runs: map[string][][]byte{}, cursors: map[string]int64{}, baselines: map[string]map[string][]byte{}}
 }
 
 func (s stored) alert() (a beamlens.Alert, err error) {
@@ -254,3 +256,23 @@ func (m *Memory) SetCursor(_ context.Context, name string, seq int64) error {
 
 // Prune does nothing: the bounds of a memory store are kept at every write.
 func (m *Memory) Prune(context.Context, Retention) error { return nil }
+
+// PutBaselines keeps what detectors have learnt.
+func (m *Memory) PutBaselines(_ context.Context, series string, states map[string][]byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.baselines[series] == nil {
+		m.baselines[series] = map[string][]byte{}
+	}
+	for metric, state := range states {
+		m.baselines[series][metric] = slices.Clone(state)
+	}
+	return nil
+}
+
+// Baselines returns what detectors had learnt.
+func (m *Memory) Baselines(_ context.Context, series string) (map[string][]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.baselines[series]), nil
+}

@@ -271,3 +271,34 @@ func (s *SQL) SetCursor(ctx context.Context, name string, seq int64) error {
 	_, err := s.write.ExecContext(ctx, `INSERT INTO cursors (name, pos) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET pos = excluded.pos`, name, seq)
 	return err
 }
+
+// PutBaselines keeps what detectors have learnt, all of it or nothing.
+func (s *SQL) PutBaselines(ctx context.Context, series string, states map[string][]byte) error {
+	return s.tx(ctx, func(t *sql.Tx) error {
+		for metric, state := range states {
+			if _, err := t.ExecContext(ctx, `INSERT INTO baselines (series, metric, state) VALUES (?, ?, ?) ON CONFLICT (series, metric) DO UPDATE SET state = excluded.state`, series, metric, state); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Baselines returns what detectors had learnt.
+func (s *SQL) Baselines(ctx context.Context, series string) (map[string][]byte, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT metric, state FROM baselines WHERE series = ?`, series)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[string][]byte{}
+	for rows.Next() {
+		var metric string
+		var state []byte
+		if err := rows.Scan(&metric, &state); err != nil {
+			return nil, err
+		}
+		out[metric] = state
+	}
+	return out, rows.Err()
+}

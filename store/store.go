@@ -32,6 +32,7 @@ type Store interface {
 	Snapshots
 	Journal
 	Cursors
+	Baselines
 	// Prune removes what is older than the retention, and the oldest of what is too much.
 	Prune(ctx context.Context, r Retention) error
 }
@@ -70,6 +71,12 @@ type Journal interface {
 type Cursors interface {
 	Cursor(ctx context.Context, name string) (int64, error)
 	SetCursor(ctx context.Context, name string, seq int64) error
+}
+
+// Baselines keeps what detectors have learnt: for a series, as "beam shop@host/ets", the state by metric.
+type Baselines interface {
+	PutBaselines(ctx context.Context, series string, states map[string][]byte) error
+	Baselines(ctx context.Context, series string) (map[string][]byte, error)
 }
 
 // Retention says how long things are kept. Zero values mean the defaults.

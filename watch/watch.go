@@ -19,9 +19,22 @@ type Options struct {
 	Interval time.Duration // between two samples; default 1 s
 	Timeout  time.Duration // of one snapshot; default 5 s
 
+	// AlertsPerWeek is how many alerts of its statistical detectors a watch may give; the thresholds keep near it by themselves. Rules and limits are not
+	// bound by it. Default 1.
+	AlertsPerWeek float64
+
+	// Baselines keeps what the detectors learn, so that a restart does not begin anew. Nil: it does.
+	Baselines Baselines
+
 	// OnFinding is told each finding that opens or clears, and the snapshot it was found in.
 	OnFinding func(beamlens.Finding, beamlens.Snapshot)
 	OnEvent   func(beamlens.Event)
+}
+
+// Baselines keeps the states of detectors by metric.
+type Baselines interface {
+	PutBaselines(ctx context.Context, series string, states map[string][]byte) error
+	Baselines(ctx context.Context, series string) (map[string][]byte, error)
 }
 
 // Watch samples one skill of one target.
@@ -66,15 +79,19 @@ func New(target beamlens.Target, s *skill.Skill, o *Options) *Watch {
 	for _, r := range s.Rules {
 		w.rules[r.Metric] = append(w.rules[r.Metric], r)
 	}
+	if w.options.AlertsPerWeek <= 0 {
+		w.options.AlertsPerWeek = 1
+	}
+	budget := detect.NewBudget(w.options.AlertsPerWeek, len(s.Metrics), w.options.Interval)
 	for _, m := range s.Metrics {
-		w.detectors[m.Name] = detect.New(metric(m, w.rules[m.Name]))
+		w.detectors[m.Name] = detect.New(metric(m, w.rules[m.Name], budget))
 	}
 	w.series.init(s.Metrics)
 	return w
 }
 
-func metric(m skill.Metric, rules []skill.Rule) detect.Metric {
-	out := detect.Metric{Counter: m.Kind == skill.Counter, Limit: m.Limit, Quiet: m.Quiet}
+func metric(m skill.Metric, rules []skill.Rule, budget *detect.Budget) detect.Metric {
+	out := detect.Metric{Counter: m.Kind == skill.Counter, Limit: m.Limit, Quiet: m.Quiet, Budget: budget}
 	for _, r := range rules {
 		dr := detect.Rule{Above: r.Above, For: r.For, Severity: string(r.Severity), Text: r.String()}
 		if r.Growth != nil {
@@ -87,13 +104,20 @@ func metric(m skill.Metric, rules []skill.Rule) detect.Metric {
 
 // Serve samples until ctx ends.
 func (w *Watch) Serve(ctx context.Context) error {
+	w.load(ctx)
+	defer w.farewell()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	saved := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
+		}
+		if time.Since(saved) > saveEvery {
+			w.save(ctx)
+			saved = time.Now()
 		}
 		began := time.Now()
 		w.sample(ctx)
@@ -163,7 +187,24 @@ func (w *Watch) feed(s beamlens.Snapshot) []beamlens.Finding {
 		}
 		w.follow(m, x)
 	}
+	if len(told) > 0 {
+		w.confirm()
+	}
 	return told
+}
+
+// confirm tells the detectors that what is open is an incident, when a rule or a limit says so too: what an incident contains is not
+// remembered as what the metric does anyway.
+func (w *Watch) confirm() {
+	declared := func(f beamlens.Finding) bool { return f.Rule != "" || f.Kind == beamlens.FindingLimit }
+	for _, f := range w.open {
+		if declared(f) {
+			for _, d := range w.detectors {
+				d.Confirm()
+			}
+			return
+		}
+	}
 }
 
 // finding turns a detector's change into the vocabulary's word, and keeps the list of open ones.
@@ -175,6 +216,7 @@ func (w *Watch) finding(m skill.Metric, c detect.Change, at time.Time) beamlens.
 	}
 	f.Target, f.Skill, f.Metric, f.Unit, f.Kind = w.target, w.skill.ID, m.Name, m.Unit, string(c.Kind)
 	f.Value, f.Limit, f.Rate, f.Score, f.At = c.Value, c.Limit, c.Rate, c.Score, at
+	f.LimitIn, f.LimitInLow, f.LimitInHigh = c.In.Seconds(), c.InLow.Seconds(), c.InHigh.Seconds()
 	f.Tier = beamlens.TierNotable
 	if c.Alert {
 		f.Tier = beamlens.TierAlert

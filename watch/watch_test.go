@@ -3,12 +3,14 @@ package watch_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/skill"
+	"github.com/beamlens/beamlens-go/store"
 	"github.com/beamlens/beamlens-go/watch"
 )
 
@@ -136,6 +138,41 @@ func TestSeriesIsBounded(t *testing.T) {
 		}
 		if !series[0].At.Before(series[len(series)-1].At) {
 			t.Error("the series is not in order")
+		}
+	})
+}
+
+// TestWhatWasLearntOutlivesARestart: after a day of watching and a restart, a shift is an alert at once and not only after another day.
+func TestWhatWasLearntOutlivesARestart(t *testing.T) {
+	kept := store.NewMemory()
+	synctest.Test(t, func(t *testing.T) {
+		shifted := false
+		noise := rand.New(rand.NewPCG(1, 1))
+		sk := sampled(func(context.Context) (map[string]any, error) {
+			x := 20 + noise.NormFloat64()
+			if shifted {
+				x += 30
+			}
+			return map[string]any{"x": x}, nil
+		})
+		sk.Metrics[0].Quiet = false
+		serve := func(d time.Duration) (alerts int) {
+			w := watch.New(target, sk, &watch.Options{Interval: 10 * time.Second, Baselines: kept, OnFinding: func(f beamlens.Finding, _ beamlens.Snapshot) {
+				if f.Tier == beamlens.TierAlert && !f.Cleared() {
+					alerts++
+				}
+			}})
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			_ = w.Serve(ctx)
+			return alerts
+		}
+		if n := serve(30 * time.Hour); n != 0 {
+			t.Errorf("%d alerts while all was well", n)
+		}
+		shifted = true
+		if n := serve(20 * time.Minute); n == 0 {
+			t.Error("no alert: what was learnt before the restart is gone")
 		}
 	})
 }

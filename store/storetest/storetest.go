@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) (s store.Store, reopen func() sto
 		{"snapshots", snapshots},
 		{"insights", insights},
 		{"cursors", cursors},
+		{"baselines", baselines},
 		{"prune keeps what is young", pruneKeeps},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -290,6 +291,21 @@ func cursors(t *testing.T, s store.Store) {
 	must(t, s.SetCursor(ctx, "c", 9))
 	if pos, err := s.Cursor(ctx, "c"); pos != 9 || err != nil {
 		t.Errorf("cursor: %d, %v", pos, err)
+	}
+}
+
+func baselines(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	if got, err := s.Baselines(ctx, "a"); len(got) != 0 || err != nil {
+		t.Errorf("before anything was learnt: %v, %v", got, err)
+	}
+	must(t, s.PutBaselines(ctx, "a", map[string][]byte{"x": {1}, "y": {2, 0, 255}}))
+	must(t, s.PutBaselines(ctx, "a", map[string][]byte{"x": {3}}))
+	must(t, s.PutBaselines(ctx, "b", map[string][]byte{"x": {4}}))
+	got, err := s.Baselines(ctx, "a")
+	must(t, err)
+	if want := map[string][]byte{"x": {3}, "y": {2, 0, 255}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
