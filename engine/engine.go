@@ -55,8 +55,15 @@ type Options struct {
 	AlertsPerWeek float64
 	Heartbeat     time.Duration // see operator.Options
 	Compaction    agent.Compaction
+	Operators     map[string]OperatorOptions // by the id of their skill, where they differ
 	Retention     store.Retention
 	OnEvent       func(beamlens.Event)
+}
+
+// OperatorOptions are one operator's own.
+type OperatorOptions struct {
+	Name       string // default: the skill's id
+	Compaction agent.Compaction
 }
 
 // Engine watches one target.
@@ -121,9 +128,16 @@ func (e *Engine) add(s *skill.Skill) {
 		Interval: e.options.Interval, OnEvent: e.event, Baselines: e.options.Store, AlertsPerWeek: e.options.AlertsPerWeek / float64(len(e.options.Skills)),
 		OnFinding: func(f beamlens.Finding, snap beamlens.Snapshot) { op.Notify(f, snap) },
 	})
+	own := e.options.Operators[s.ID]
+	if own.Compaction.MaxTokens == 0 {
+		own.Compaction.MaxTokens = e.options.Compaction.MaxTokens
+	}
+	if own.Compaction.KeepLast == 0 {
+		own.Compaction.KeepLast = e.options.Compaction.KeepLast
+	}
 	op = operator.New(operator.Options{
-		Target: e.options.Target, Skill: s, Model: e.options.Model, Fallback: analyst.Analyst{}, Store: e.options.Store, Journal: e.options.Store,
-		Watch: w, Heartbeat: e.options.Heartbeat, Compaction: e.options.Compaction, OnEvent: e.event,
+		Name: own.Name, Target: e.options.Target, Skill: s, Model: e.options.Model, Fallback: analyst.Analyst{}, Store: e.options.Store, Journal: e.options.Store,
+		Watch: w, Heartbeat: e.options.Heartbeat, Compaction: own.Compaction, OnEvent: e.event,
 	})
 	e.watches[s.ID] = w
 	e.operators = append(e.operators, op)
@@ -209,6 +223,15 @@ func (e *Engine) Findings() []beamlens.Finding {
 	return out
 }
 
+// Skills gives the ids of the skills that are watched.
+func (e *Engine) Skills() []string {
+	ids := make([]string, len(e.options.Skills))
+	for i, s := range e.options.Skills {
+		ids[i] = s.ID
+	}
+	return ids
+}
+
 // Latest returns the newest snapshot of a skill.
 func (e *Engine) Latest(skillID string) (beamlens.Snapshot, error) {
 	w := e.watches[skillID]
@@ -221,6 +244,16 @@ func (e *Engine) Latest(skillID string) (beamlens.Snapshot, error) {
 // Ask puts a question to the coordinator.
 func (e *Engine) Ask(ctx context.Context, question string) (string, error) {
 	return e.coordinator.Ask(ctx, question)
+}
+
+// Payload is what the next request of an operator would send to its model, by the operator's name.
+func (e *Engine) Payload(name string) (*llm.Request, error) {
+	for _, o := range e.operators {
+		if o.Name == name {
+			return o.Payload(), nil
+		}
+	}
+	return nil, fmt.Errorf("there is no operator %q", name)
 }
 
 // invoke runs operators on demand, in parallel.

@@ -39,6 +39,8 @@ var (
 	ErrClosed      = errors.New("the connection is closed")
 	ErrKilled      = errors.New("the call was killed on the node")
 	ErrTooLarge    = errors.New("the answer is too large")
+	ErrBusy        = errors.New("the node is busy with other calls of ours")
+	ErrRefused     = errors.New("the node refuses the call")
 )
 
 // RemoteError is an exception that the called function raised.

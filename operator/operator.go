@@ -71,7 +71,7 @@ type Operator struct {
 	activity  string
 	runs      int
 
-	transcript agent.Transcript // of the continuous conversation; touched only by Serve
+	transcript agent.Transcript // of the continuous conversation; guarded by busy
 }
 
 // pending is a finding that no run has seen yet, with the snapshot it was found in.
@@ -181,12 +181,8 @@ func (o *Operator) Serve(ctx context.Context) error {
 			}
 		}
 		pause, err := o.continuous(ctx, reason)
-		if err != nil {
-			if errors.Is(err, agent.ErrFenced) {
-				o.transcript = agent.Transcript{}
-			} else if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		if err != nil && !errors.Is(err, agent.ErrFenced) && ctx.Err() != nil {
+			return ctx.Err()
 		}
 		reason = "wait is over"
 		due.Reset(pause)
@@ -297,6 +293,9 @@ func (o *Operator) continuous(ctx context.Context, reason string) (time.Duration
 	outcome, err := agent.Run(ctx, r.agentOptions(false), &o.transcript, r.input(reason, ""))
 	o.end()
 	if err != nil {
+		if errors.Is(err, agent.ErrFenced) {
+			o.transcript = agent.Transcript{}
+		}
 		return time.Second, err
 	}
 	pause := 30 * time.Second

@@ -9,6 +9,7 @@ import (
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/agent"
+	"github.com/beamlens/beamlens-go/llm"
 )
 
 // run is one investigation.
@@ -52,6 +53,24 @@ func (o *Operator) begin(ctx context.Context, reason string) *run {
 	}
 	o.event("operator.iteration_start", r.trace, map[string]any{"operator_state": state, "reason": reason})
 	return r
+}
+
+// Payload is what the next request would send to the model. It changes nothing. While a run is on, what was said before is left out.
+func (o *Operator) Payload() *llm.Request {
+	r := &run{Operator: o, fresh: map[string]bool{}}
+	o.mu.Lock()
+	for _, p := range o.pending {
+		r.fresh[p.finding.ID] = !p.finding.Cleared()
+	}
+	o.mu.Unlock()
+	var said []llm.Message
+	select {
+	case o.busy <- struct{}{}:
+		said = slices.Clone(o.transcript.Messages)
+		<-o.busy
+	default:
+	}
+	return &llm.Request{System: o.system, Tools: agent.Specs(r.tools(false)), Messages: append(said, llm.Message{Role: llm.User, Text: r.input("finding", "")})}
 }
 
 // keep remembers a snapshot, here and in the store.

@@ -22,6 +22,10 @@ type Skill struct {
 	Snapshot func(ctx context.Context) (map[string]any, error)
 
 	Callbacks []Callback
+	// Foreign documents all callbacks of a skill that is declared in the target, as Markdown. Such callbacks have the names that they
+	// have, and need neither Doc nor Example.
+	Foreign string
+
 	Metrics   []Metric
 	Rules     []Rule
 	Edges     []beamlens.Edge
@@ -150,7 +154,10 @@ func (s *Skill) Match(metric string) []Playbook {
 	return found
 }
 
-var nameRE = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+var (
+	nameRE    = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	foreignRE = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) // what Lua can call
+)
 
 // Check says what is wrong with a skill's declarations: names that do not fit, metrics that rules, edges or playbooks name
 // and nobody declares, callbacks without an example. [engine.New] refuses a skill that does not pass.
@@ -200,6 +207,12 @@ func (s *Skill) Check() error {
 		prefix = s.ID
 	}
 	for _, c := range s.Callbacks {
+		if s.Foreign != "" {
+			if c.Call == nil || !foreignRE.MatchString(c.Name) {
+				return fmt.Errorf("skill %s: callback %q needs Call and a name that Lua can call", s.ID, c.Name)
+			}
+			continue
+		}
 		if !strings.HasPrefix(c.Name, prefix+"_") || !nameRE.MatchString(c.Name) {
 			return fmt.Errorf("skill %s: callback %q must be named %s_…", s.ID, c.Name, prefix)
 		}
@@ -217,6 +230,9 @@ func (s *Skill) Check() error {
 
 // Docs describes the callbacks for a model, as Markdown.
 func (s *Skill) Docs() string {
+	if s.Foreign != "" {
+		return s.Foreign
+	}
 	var b strings.Builder
 	for _, c := range s.Callbacks {
 		fmt.Fprintf(&b, "- `%s` → %s\n  %s", c.Signature(), c.Returns, c.Doc)
