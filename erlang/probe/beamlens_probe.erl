@@ -20,7 +20,7 @@
 -export([vsn/0, attach/1, detach/1, snapshot/0, top/3, process/1, groups/1, system/0]).
 -export([loop/1]).
 %% For the other modules of the probe.
--export([ask_part/2, scan/0, assist/2, dismiss/1, look/6, everybody/0, seen/1, stuck/1, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, noted/4, frame/1, names/1, name/1, find/1,
+-export([ask_part/2, scan/0, known_rates/0, assist/2, dismiss/1, look/6, everybody/0, seen/1, stuck/1, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, noted/4, frame/1, names/1, name/1, find/1,
          pid/1, mfa/1, atom_text/1, text/1, plain/1, kb/1, heap_words/1, binary_words/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Raised when functions or results change. A node keeps a module that is newer than the engine's.
@@ -566,7 +566,7 @@ snapshot() ->
         Answer -> Answer
     end,
     #{uptime_ms => uptime(),
-      process_count => erlang:system_info(process_count), process_limit => erlang:system_info(process_limit),
+      process_count => erlang:system_info(process_count), spawned => spawned(), process_limit => erlang:system_info(process_limit),
       port_count => erlang:system_info(port_count), port_limit => erlang:system_info(port_limit),
       atom_count => erlang:system_info(atom_count), atom_limit => erlang:system_info(atom_limit),
       ets_count => erlang:system_info(ets_count), ets_limit => erlang:system_info(ets_limit),
@@ -895,6 +895,15 @@ dictionary_key() ->
     end.
 
 %%% Small things
+
+%% The number of the newest pid, which is this process's own: pids are given out in order. A pid is written <0.Number.Serial>, with 15 bits of
+%% number on older releases and 28 on newer ones.
+spawned() ->
+    [_, Number, Serial] = string:lexemes(pid_to_list(self()), "<.>"),
+    case {list_to_integer(Number), list_to_integer(Serial)} of
+        {N, S} when N > 32767 -> S bsl 28 + N;
+        {N, S} -> S bsl 15 + N
+    end.
 
 uptime() -> erlang:convert_time_unit(erlang:monotonic_time() - erlang:system_info(start_time), native, millisecond).
 

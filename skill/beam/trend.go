@@ -61,7 +61,8 @@ func (t *trend) over(i int, window time.Duration) (slope, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	list := t.fine
-	if n := len(t.fine); window > fineStep*fineKept && n > 0 {
+	// The steps are no better than what is kept in full until there are more of them than fit into it.
+	if n := len(t.fine); window > fineStep*fineKept && time.Duration(len(t.coarse))*coarseStep > fineStep*fineKept {
 		list = append(t.coarse[:len(t.coarse):len(t.coarse)], t.fine[n-1])
 	}
 	var n, sx, sy float64

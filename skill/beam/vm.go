@@ -11,7 +11,7 @@ import (
 
 // VM is the skill "beam": the virtual machine as a whole, its memory, processes, ports, atoms and schedulers.
 func VM(c Caller) *skill.Skill {
-	v := vm{c}
+	v := &vm{caller: c}
 	return &skill.Skill{
 		ID: "beam", Title: "the BEAM virtual machine", Summary: "Processes, mailboxes, memory by kind, atoms, ports, schedulers.",
 		Prompt:   text("prompt/beam.md"),
@@ -24,11 +24,28 @@ func VM(c Caller) *skill.Skill {
 			skill.Func("beam_get_system", "What the node is.", "beam_get_system()", v.system),
 			skill.Func("beam_get_persistent_terms", "Persistent terms.", "beam_get_persistent_terms()", v.persistentTerms),
 			skill.Func("beam_top_processes", "The processes that are worst by one measure, worst first. name is the registered name, label what an unnamed process was started as.",
-				`beam_top_processes(5, "message_queue")`, v.top),
+				`beam_top_processes(5, "message_queue")`, v.top).Costs(skill.Scan),
 			skill.Func("beam_process", "All about one process, by pid or registered name. answers is false if it runs something that cannot be interrupted.",
 				`beam_process("init")`, v.process),
-			skill.Func("beam_process_groups", "Processes counted by what they were started as and by whom: who makes too many shows here.", "beam_process_groups(5)", v.groups),
-			skill.Func("beam_top_tables", "The largest ETS tables.", `beam_top_tables(5, "memory")`, v.tables),
+			skill.Func("beam_process_groups", "Processes counted by what they were started as and by whom: who makes too many shows here.", "beam_process_groups(5)", v.groups).Costs(skill.Scan),
+			skill.Func("beam_top_tables", "The largest ETS tables.", `beam_top_tables(5, "memory")`, v.tables).Costs(skill.Scan),
+			skill.Func("beam_binary_top_memory", "The processes that refer to most binaries, idle ones too.", "beam_binary_top_memory(5)", v.binaries).Costs(skill.Scan),
+			skill.Func("beam_binary_info", "The binaries that one process refers to, largest first. references is null if there are too many to be told.", `beam_binary_info("init")`, v.binary),
+			skill.Func("beam_binary_leak", "Processes that refer to far more binaries than they have heap, so that they are hardly ever collected. Nothing is collected to find out.", "beam_binary_leak(5)", v.binaryLeak).Costs(skill.Scan),
+			skill.Func("beam_queue_processes", "The processes with at least so many messages waiting.", "beam_queue_processes(1000)", v.queueProcesses).Costs(skill.Scan),
+			skill.Func("beam_queue_growth", "The mailboxes that grow fastest.", "beam_queue_growth(1000, 5)", v.queueGrowth).Costs(skill.Scan),
+			skill.Func("beam_queue_stats", "Mailboxes in all; large are those of more than 1,000 messages, critical of more than 10,000.", "beam_queue_stats()", v.queueStats).Costs(skill.Scan),
+			skill.Func("beam_scheduler_utilization", "How much of the last milliseconds, a minute at most, each scheduler worked, by its id.", "beam_scheduler_utilization(5000)", v.utilization),
+			skill.Func("beam_scheduler_capacity_available", "Whether the schedulers have time left: under 70 % of the last seconds were used.", "beam_scheduler_capacity_available()", v.capacity),
+			skill.Func("beam_scheduler_health", "How busy and how evenly used the schedulers are, and what waits for them.", "beam_scheduler_health()", v.health),
+			skill.Func("beam_top_reducers_window", "The processes that did most work over the last milliseconds, a minute at most.", "beam_top_reducers_window(5, 10000)", v.reducers),
+			skill.Func("beam_reduction_rate", "The work of one process: measured for a moment, and over the window if it was among the hottest.", `beam_reduction_rate("init", 1000)`, v.reductionRate),
+			skill.Func("beam_burst_detection", "Processes that do more work in the last milliseconds than before, by at least so many per cent.", "beam_burst_detection(5000, 200)", v.bursts),
+			skill.Func("beam_hot_functions", "The functions that the hottest processes are in, sampled for a moment.", "beam_hot_functions(5, 200)", v.hotFunctions).Costs(skill.Costly),
+			skill.Func("beam_process_rates", "Processes that are started and that end, per second. The probe's own are among them, some tens.", "beam_process_rates()", v.processRates),
+			skill.Func("beam_time_to_exhaustion", "When processes, ports and atoms are used up if they go on as measured; null if there is no steady growth.", "beam_time_to_exhaustion()", v.exhaustion),
+			skill.Func("beam_atom_growth_rate", "Atoms per minute over the last minutes, as far as they were watched.", "beam_atom_growth_rate(5)", v.atomGrowth),
+			skill.Func("beam_atom_leak_detected", "Whether atoms are made steadily: more than half of the table is used, or a day's growth would fill it.", "beam_atom_leak_detected()", v.atomLeak),
 		},
 		Metrics:   vmMetrics,
 		Rules:     vmRules,
@@ -45,6 +62,9 @@ var vmMetrics = []skill.Metric{
 	{Name: "port_count", Unit: "ports", Kind: skill.Gauge, Doc: "ports"},
 	{Name: "scheduler_run_queue", Unit: "processes", Kind: skill.Gauge, Quiet: true, Doc: "processes and ports that wait for a scheduler"},
 	{Name: "run_queue_per_scheduler", Unit: "processes", Kind: skill.Gauge, Doc: "the same for each scheduler"},
+	{Name: "processes_spawned", Unit: "processes", Kind: skill.Counter, Doc: "processes that were started, those of the probe among them"},
+	{Name: "processes_exited", Unit: "processes", Kind: skill.Counter, Quiet: true, Doc: "processes that ended"},
+	{Name: "scheduler_utilization_pct", Unit: "%", Kind: skill.Ratio, Quiet: true, Doc: "how much of the last seconds the schedulers worked"},
 	{Name: "message_queue_max", Unit: "messages", Kind: skill.Gauge, Doc: "the longest mailbox"},
 	{Name: "message_queue_total", Unit: "messages", Kind: skill.Gauge, Doc: "messages in all mailboxes"},
 	{Name: "memory_total_mb", Unit: "MB", Kind: skill.Gauge, Doc: "memory of the node"},
@@ -87,6 +107,9 @@ var vmEdges = []beamlens.Edge{
 	{From: "beam.memory_processes_mb", To: "beam.gcs", Why: "large heaps are collected"},
 	{From: "beam.gcs", To: "beam.run_queue_per_scheduler", Why: "collections take the schedulers"},
 	{From: "beam.process_count", To: "beam.run_queue_per_scheduler", Why: "more processes want to run"},
+	{From: "beam.processes_spawned", To: "beam.process_count", Why: "what is started and does not end is there"},
+	{From: "beam.processes_spawned", To: "beam.scheduler_utilization_pct", Why: "starting and ending is work"},
+	{From: "beam.scheduler_utilization_pct", To: "beam.run_queue_per_scheduler", Why: "when all schedulers work, others wait"},
 }
 
 func vmPlaybooks() []skill.Playbook {
@@ -96,17 +119,30 @@ func vmPlaybooks() []skill.Playbook {
 		playbook("process_leak", "processes counted by what they are and who starts them", "process_count", "process_utilization_pct"),
 		playbook("table_growth", "the largest ETS tables and their owners", "memory_ets_mb"),
 		playbook("binaries", "the processes that hold most binaries, among those with the largest heaps and mailboxes", "binary_memory_mb"),
-		playbook("hot_processes", "the processes that did most work in the last second", "run_queue_per_scheduler", "scheduler_run_queue"),
+		playbook("hot_processes", "the processes that did most work in the last second", "run_queue_per_scheduler", "scheduler_run_queue", "scheduler_utilization_pct"),
+		playbook("spawns", "which processes there are most of, and who starts them", "processes_spawned"),
 		playbook("atoms", "the atom table", "atom_utilization_pct"),
 	}
 }
 
-type vm struct{ caller Caller }
+type vm struct {
+	caller Caller
+	trend  trend // of the quantities below
+}
+
+// What the trend has of each snapshot.
+const (
+	processesTrend = iota
+	portsOfVMTrend
+	atomsTrend
+	spawnedTrend
+)
 
 // raw is the probe's snapshot, in its own units.
 type raw struct {
 	UptimeMS     int64            `json:"uptime_ms"`
 	Processes    int64            `json:"process_count"`
+	Spawned      *int64           `json:"spawned"`
 	ProcessLimit int64            `json:"process_limit"`
 	Ports        int64            `json:"port_count"`
 	PortLimit    int64            `json:"port_limit"`
@@ -142,7 +178,17 @@ type raw struct {
 	} `json:"scan"`
 }
 
-func (v vm) raw(ctx context.Context) (raw, error) { return ask[raw](ctx, v.caller, "vm", "snapshot") }
+func (v *vm) raw(ctx context.Context) (raw, error) {
+	r, err := ask[raw](ctx, v.caller, "vm", "snapshot")
+	if err == nil {
+		spawned := math.NaN()
+		if r.Spawned != nil {
+			spawned = float64(*r.Spawned)
+		}
+		v.trend.add(time.Now(), float64(r.Processes), float64(r.Ports), float64(r.Atoms), spawned)
+	}
+	return r, err
+}
 
 func mb(bytes int64) float64 { return math.Round(float64(bytes)/(1<<20)*100) / 100 }
 
@@ -155,7 +201,7 @@ func pct(part, whole int64) float64 {
 
 // snapshot has the original's fields and more. All are cheap to read; those of mailboxes come from the probe's last round and
 // are left out when it has none.
-func (v vm) snapshot(ctx context.Context) (map[string]any, error) {
+func (v *vm) snapshot(ctx context.Context) (map[string]any, error) {
 	r, err := v.raw(ctx)
 	if err != nil {
 		return nil, err
@@ -167,6 +213,7 @@ func (v vm) snapshot(ctx context.Context) (map[string]any, error) {
 		"process_count":           r.Processes, "port_count": r.Ports, "atom_count": r.Atoms,
 		"reductions": r.Reductions, "uptime_s": r.UptimeMS / 1000,
 	}
+	v.work(ctx, r, s)
 	// A scheduler that runs something which does not yield tells neither its memory nor its collections.
 	if r.Answers == nil || *r.Answers {
 		m := r.Memory
@@ -202,7 +249,7 @@ type memoryOut struct {
 	Atom          float64 `json:"atom_mb"`
 }
 
-func (v vm) memory(ctx context.Context, _ none) (out memoryOut, err error) {
+func (v *vm) memory(ctx context.Context, _ none) (out memoryOut, err error) {
 	r, err := v.raw(ctx)
 	m := r.Memory
 	return memoryOut{mb(m["total"]), mb(m["processes"]), mb(m["processes_used"]), mb(m["system"]), mb(m["binary"]), mb(m["ets"]), mb(m["code"]), mb(m["atom"])}, err
@@ -215,7 +262,7 @@ type processesOut struct {
 	PortLimit    int64 `json:"port_limit"`
 }
 
-func (v vm) processes(ctx context.Context, _ none) (processesOut, error) {
+func (v *vm) processes(ctx context.Context, _ none) (processesOut, error) {
 	r, err := v.raw(ctx)
 	return processesOut{r.Processes, r.ProcessLimit, r.Ports, r.PortLimit}, err
 }
@@ -228,7 +275,7 @@ type schedulersOut struct {
 	RunQueue   int64 `json:"run_queue"`
 }
 
-func (v vm) schedulers(ctx context.Context, _ none) (schedulersOut, error) {
+func (v *vm) schedulers(ctx context.Context, _ none) (schedulersOut, error) {
 	r, err := v.raw(ctx)
 	return schedulersOut{r.Schedulers, r.Online, r.DirtyCPU, r.DirtyIO, r.RunQueue}, err
 }
@@ -240,7 +287,7 @@ type atomsOut struct {
 	Used  float64 `json:"atom_used_mb"`
 }
 
-func (v vm) atoms(ctx context.Context, _ none) (atomsOut, error) {
+func (v *vm) atoms(ctx context.Context, _ none) (atomsOut, error) {
 	r, err := v.raw(ctx)
 	return atomsOut{r.Atoms, r.AtomLimit, mb(r.Memory["atom"]), mb(r.Memory["atom_used"])}, err
 }
@@ -253,7 +300,7 @@ type systemOut struct {
 	Online int64   `json:"schedulers_online"`
 }
 
-func (v vm) system(ctx context.Context, _ none) (systemOut, error) {
+func (v *vm) system(ctx context.Context, _ none) (systemOut, error) {
 	return ask[systemOut](ctx, v.caller, "vm", "system")
 }
 
@@ -262,7 +309,7 @@ type termsOut struct {
 	Memory float64 `json:"memory_mb"`
 }
 
-func (v vm) persistentTerms(ctx context.Context, _ none) (termsOut, error) {
+func (v *vm) persistentTerms(ctx context.Context, _ none) (termsOut, error) {
 	r, err := v.raw(ctx)
 	return termsOut{r.Terms.Count, mb(r.Terms.Memory)}, err
 }

@@ -31,7 +31,7 @@ type processRow struct {
 	Status       string  `json:"status"`
 }
 
-func (v vm) top(ctx context.Context, in topIn) (topOut, error) {
+func (v *vm) top(ctx context.Context, in topIn) (topOut, error) {
 	return ask[topOut](ctx, v.caller, "vm", "top", in.SortBy, in.Limit, in.Offset)
 }
 
@@ -70,7 +70,7 @@ type parent struct {
 	Name *string `json:"name"`
 }
 
-func (v vm) process(ctx context.Context, in processIn) (processOut, error) {
+func (v *vm) process(ctx context.Context, in processIn) (processOut, error) {
 	return ask[processOut](ctx, v.caller, "vm", "process", in.Process)
 }
 
@@ -95,7 +95,7 @@ type groupRow struct {
 	Sample      []string `json:"sample"`
 }
 
-func (v vm) groups(ctx context.Context, in limitIn) (groupsOut, error) {
+func (v *vm) groups(ctx context.Context, in limitIn) (groupsOut, error) {
 	return ask[groupsOut](ctx, v.caller, "vm", "groups", in.Limit)
 }
 
@@ -124,6 +124,6 @@ type tableRow struct {
 	OwnerName        *string `json:"owner_name"`
 }
 
-func (v vm) tables(ctx context.Context, in tablesIn) (tablesOut, error) {
+func (v *vm) tables(ctx context.Context, in tablesIn) (tablesOut, error) {
 	return ask[tablesOut](ctx, v.caller, "ets", "tables", in.SortBy, in.Limit)
 }

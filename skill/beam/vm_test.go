@@ -41,6 +41,10 @@ func TestFaults(t *testing.T) {
 			"binary_memory_mb", "value = 100, ordinary = 1, rate = 0", 90, "binary_growth", "holder", "holder"},
 		{"atoms", `[list_to_atom("leaked_" ++ integer_to_list(N)) || N <- lists:seq(1, 200000)], ok.`,
 			"atom_utilization_pct", "value = 60, ordinary = 1, rate = 0", 15, "atom_exhaustion", "atom table", "atoms are used"},
+		{"binaries of an idle process", idleHolder,
+			"binary_memory_mb", "value = 66, ordinary = 1, rate = 0", 60, "binary_growth", "router", "router"},
+		{"a storm of processes", `spawn(fun() -> register(spawner, self()), F = fun F() -> spawn(fun() -> ok end), F() end, F() end), ok.`,
+			"spawns_per_s", "value = 50000, ordinary = 30, rate = 0", 5000, "spawn_rate", "spawner", "processes a second are started"},
 		{"hot processes", `[spawn(fun() -> F = fun F() -> F() end, F() end) || _ <- lists:seq(1, 12)], ok.`,
 			"scheduler_run_queue", "value = 10, ordinary = 0, rate = 0", 2, "scheduler_overload", "<0.", "wait for"},
 	} {
@@ -65,8 +69,9 @@ func TestFaults(t *testing.T) {
 			var v map[string]any
 			deadline := time.Now().Add(10 * time.Second)
 			for {
-				v = playbook(t, s, c.metric, c.finding)
-				if v["nothing"] != true || time.Now().After(deadline) {
+				v = playbook(t, s, strings.Replace(c.metric, "spawns_per_s", "processes_spawned", 1), c.finding)
+				culprit, _ := v["culprit"].(map[string]any)
+				if v["nothing"] != true && (c.kind != "spawn_rate" || culprit["name"] == c.culprit) || time.Now().After(deadline) {
 					break
 				}
 				// Rates are known from the second reading on.
