@@ -12,6 +12,7 @@ func All(c Caller) []*skill.Skill {
 		Logger(c),
 		Exceptions(c),
 		Supervisors(c),
+		Overload(c),
 		GC(c),
 		Allocator(c),
 		System(c),
