@@ -20,11 +20,11 @@ func Exceptions(c Caller) *skill.Skill {
 		Prompt:   text("prompt/exception.md"),
 		Snapshot: e.snapshot,
 		Callbacks: []skill.Callback{
-			skill.Func("exception_stats", "Exceptions of the last five minutes by kind, level and type, and the groups with the most.", "exception_stats()", e.stats).Costs("cheap"),
-			skill.Func("exception_recent", "The last exceptions, newest first.", "exception_recent(5)", e.recent).Costs("cheap"),
-			skill.Func("exception_by_type", "The last exceptions of a type, newest first.", `exception_by_type("badarith", 5)`, e.byType).Costs("cheap"),
-			skill.Func("exception_search", "The last exceptions whose message matches a pattern (RE2), newest first.", `exception_search("timeout", 5)`, e.search).Costs("cheap"),
-			skill.Func("exception_stacktrace", "The stack of an exception, by its id.", `exception_stacktrace("0")`, e.stacktrace).Costs("cheap"),
+			skill.Func("exception_stats", "Exceptions of the last five minutes by kind, level and type, and the groups with the most.", "exception_stats()", e.stats).Costs(skill.Cheap),
+			skill.Func("exception_recent", "The last exceptions, newest first.", "exception_recent(5)", e.recent).Costs(skill.Cheap),
+			skill.Func("exception_by_type", "The last exceptions of a type, newest first.", `exception_by_type("badarith", 5)`, e.byType).Costs(skill.Cheap),
+			skill.Func("exception_search", "The last exceptions whose message matches a pattern (RE2), newest first.", `exception_search("timeout", 5)`, e.search).Costs(skill.Cheap),
+			skill.Func("exception_stacktrace", "The stack of an exception, by its id.", `exception_stacktrace("0")`, e.stacktrace).Costs(skill.Cheap),
 		},
 		Metrics: []skill.Metric{
 			{Name: "total_exceptions_5m", Unit: "exceptions", Kind: skill.Gauge, Quiet: true, Doc: "processes that ended with an error in the last five minutes"},

@@ -200,7 +200,7 @@ type overloadProcess struct {
 
 func (p overloadProcess) who() string { return or(p.Name, p.Label, &p.Pid) }
 
-type queueRow struct {
+type backlogRow struct {
 	overloadProcess
 	Growth     *int64            `json:"growth_per_s"`
 	Arrival    *int64            `json:"arrival_per_s"` // null: it never paused, so what comes in cannot be told from what is handled
@@ -220,7 +220,7 @@ type analysisIn struct {
 }
 
 type analysisOut struct {
-	Processes []queueRow `json:"processes"`
+	Processes []backlogRow `json:"processes"`
 }
 
 func (o *overload) analysis(ctx context.Context, in analysisIn) (analysisOut, error) {

@@ -19,8 +19,8 @@ func Events(c Caller) *skill.Skill {
 		Prompt:   text("prompt/vm_events.md"),
 		Snapshot: e.snapshot,
 		Callbacks: []skill.Callback{
-			skill.Func("sysmon_stats", "How many events of each type there were, who has the system monitor, and which processes wait for busy ports now.", "sysmon_stats()", e.stats).Costs("cheap"),
-			skill.Func("sysmon_events", "The last events, newest first, each with what its process was and did.", `sysmon_events("long_gc", 5)`, e.events).Costs("cheap"),
+			skill.Func("sysmon_stats", "How many events of each type there were, who has the system monitor, and which processes wait for busy ports now.", "sysmon_stats()", e.stats).Costs(skill.Cheap),
+			skill.Func("sysmon_events", "The last events, newest first, each with what its process was and did.", `sysmon_events("long_gc", 5)`, e.events).Costs(skill.Cheap),
 		},
 		Metrics: eventsMetrics,
 		Rules:   eventsRules,
