@@ -23,4 +23,4 @@ func All(c Caller) []*skill.Skill {
 func Plain(c Caller) []*skill.Skill { return []*skill.Skill{VM(c)} }
 
 // Optional returns the skills that are off by default, because they change something in the VM.
-func Optional(c Caller) []*skill.Skill { return nil }
+func Optional(c Caller) []*skill.Skill { return []*skill.Skill{Tracer(c)} }
