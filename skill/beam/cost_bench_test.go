@@ -1,0 +1,72 @@
+package beam_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamlens/beamlens-go/erlang/erlangtest"
+	"github.com/beamlens/beamlens-go/skill"
+	"github.com/beamlens/beamlens-go/skill/beam"
+)
+
+// BenchmarkSnapshots measures what the snapshots of each skill cost a node with 100,000 processes and 10,000 tables when they are taken
+// once a second: in % of one core, beside the same node when nobody looks. The goal is 1 % for all together.
+func BenchmarkSnapshots(b *testing.B) {
+	p, n := link(b)
+	n.Eval(b, "[spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 60000)], [proc_lib:spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 40000)], [ets:insert(ets:new(t, []), {1, 2}) || _ <- lists:seq(1, 10000)], ok.")
+	all := beam.All(p)
+	used := func(skills []*skill.Skill) float64 {
+		for range 6 {
+			round(b, skills)
+		}
+		before, began := cpu(b, n), time.Now()
+		for range 8 {
+			round(b, skills)
+		}
+		return float64(cpu(b, n)-before) / time.Since(began).Seconds() * 100
+	}
+	for b.Loop() {
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(used(nil), "%-idle")
+		for _, s := range all {
+			if only := os.Getenv("BEAMLENS_BENCH_SKILLS"); strings.Contains(only, s.ID) {
+				b.ReportMetric(used([]*skill.Skill{s}), "%-"+s.ID)
+			}
+		}
+		b.ReportMetric(used(all), "%-all")
+		b.ReportMetric(number2(n.Eval(b, "lists:max([element(2, process_info(P, memory)) || P <- processes(), {_, {M, _, _}} <- [process_info(P, current_function)], lists:prefix(\"beamlens\", atom_to_list(M))]) / 1048576.")), "MB-largest")
+	}
+}
+
+// round takes the snapshots of all, and waits for the next second.
+func round(b *testing.B, skills []*skill.Skill) {
+	b.Helper()
+	next := time.After(time.Second)
+	for _, s := range skills {
+		if _, err := s.Snapshot(b.Context()); err != nil {
+			b.Log(s.ID, err)
+		}
+	}
+	<-next
+}
+
+func number2(text string) float64 {
+	v, _ := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	return v
+}
+
+// cpu is the processor time that the node has used, in seconds.
+func cpu(b *testing.B, n *erlangtest.Node) float64 {
+	b.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.Pid()))
+	if err != nil {
+		b.Skip(err)
+	}
+	_, after, _ := strings.Cut(string(raw), ") ")
+	f := strings.Fields(after)
+	return (number2(f[11]) + number2(f[12])) / 100
+}
