@@ -65,9 +65,13 @@ type allocators struct {
 	mu       sync.Mutex // guards what follows
 	counted  time.Time
 	carriers int64
+	last     allocatorsReading
+	at       time.Time
 }
 
 const (
+	// readEvery bounds how often a snapshot reads the allocators: all schedulers are asked, and carriers come and go slowly.
+	readEvery = 5 * time.Second
 	// countEvery bounds how often carriers are counted, which takes a millisecond for each scheduler.
 	countEvery = time.Minute
 	// substantial is how much an allocator must have from the system for its usage to mean anything: each instance keeps a carrier.
@@ -138,15 +142,23 @@ func (a *allocators) read(ctx context.Context) (allocatorsReading, error) {
 	if r.Count != nil {
 		a.counted, a.carriers = time.Now(), *r.Count
 	}
-	r.Count = &a.carriers
+	carriers := a.carriers
+	r.Count = &carriers
+	a.last, a.at = r, time.Now()
 	return r, nil
 }
 
 func (a *allocators) snapshot(ctx context.Context) (map[string]any, error) {
-	s, err := a.summary(ctx, none{})
-	if err != nil {
-		return nil, err
+	a.mu.Lock()
+	r, age := a.last, time.Since(a.at)
+	a.mu.Unlock()
+	if age >= readEvery {
+		var err error
+		if r, err = a.read(ctx); err != nil {
+			return nil, err
+		}
 	}
+	s := summarize(r)
 	out := map[string]any{
 		"allocator_count": s.Count, "total_carriers": s.TotalCarriers, "fragmented_allocators": s.Fragmented, "worst_usage_ratio": s.WorstUse,
 		"carriers_mb": s.Carriers, "blocks_mb": s.Blocks, "unused_mb": s.Unused, "usage_ratio": s.Use, "fragmented_mb": s.FragmentedMB,
