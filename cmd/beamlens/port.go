@@ -415,7 +415,7 @@ func (p *port) record(reason string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), recordIn)
 	defer cancel()
-	r := lastRecord{Reason: reason, At: time.Now().UTC(), Target: p.target, App: p.config.App, Findings: p.engine.Findings(),
+	r := lastRecord{Reason: reason, At: time.Now().UTC(), Target: p.target, App: p.config.App, Findings: append([]beamlens.Finding{}, p.engine.Findings()...),
 		Alerts: []beamlens.Alert{}, Snapshots: []beamlens.Snapshot{}}
 	for _, id := range p.engine.Skills() {
 		if s, _ := p.engine.Latest(id); s.ID != "" {

@@ -1,0 +1,32 @@
+defmodule Beamlens.MixProject do
+  use Mix.Project
+
+  @version "0.1.0"
+
+  def project do
+    [
+      app: :beamlens,
+      version: @version,
+      elixir: "~> 1.14",
+      description: "Finds what is wrong in a live BEAM system, and who is to blame",
+      deps: [],
+      compilers: Mix.compilers() ++ [:beamlens],
+      # In the repository the probe has one source, which the engine embeds too. A package carries a copy in src.
+      erlc_paths: [Enum.find(["../erlang/probe", "src"], &File.exists?("#{&1}/beamlens_probe.erl"))],
+      elixirc_paths: if(Mix.env() == :test, do: ["lib", "test/support"], else: ["lib"]),
+      # What may be there at run time, and is never needed.
+      xref: [exclude: [:telemetry, EctoPSQLExtras]],
+      test_coverage: [summary: [threshold: 0]],
+      package: [
+        licenses: ["Apache-2.0"],
+        files: ~w(lib src priv mix.exs README.md guides .formatter.exs),
+        links: %{"GitHub" => "https://github.com/beamlens/beamlens-go"}
+      ],
+      docs: [main: "readme", extras: ["README.md", "guides/from_the_original.md"]]
+    ]
+  end
+
+  def application do
+    [extra_applications: [:logger, :crypto]]
+  end
+end
