@@ -68,6 +68,7 @@ defmodule Beamlens.Engine do
       refs: %{},
       asks: %{},
       last_ask: 0,
+      calls: :counters.new(1, []),
       failures: 0,
       resting: false,
       dropped: 0
@@ -85,8 +86,8 @@ defmodule Beamlens.Engine do
   end
 
   defp probe_modules do
-    {:ok, modules} = :application.get_key(:beamlens, :modules)
-    modules = for m <- modules, String.starts_with?(Atom.to_string(m), "beamlens_probe"), do: m
+    _ = Application.load(:beamlens)
+    modules = for m <- Application.spec(:beamlens, :modules), String.starts_with?(Atom.to_string(m), "beamlens_probe"), do: m
     Enum.each(modules, &Code.ensure_loaded/1)
     modules
   end
@@ -153,7 +154,7 @@ defmodule Beamlens.Engine do
       app: c.app,
       otp: System.otp_release(),
       elixir: System.version(),
-      version: to_string(:application.get_key(:beamlens, :vsn) |> elem(1)),
+      version: to_string(Application.spec(:beamlens, :vsn)),
       store: Binary.store(c.store, c.app),
       operators: for(op <- c.operators, told = wire(op, state.described), do: told),
       coordinator: compaction(c.coordinator),
@@ -194,7 +195,8 @@ defmodule Beamlens.Engine do
   end
 
   def handle_call(:facts, _, state) do
-    {:reply, Map.take(state, [:phase, :os_pid, :failures, :resting, :dropped]) |> Map.put(:workers, map_size(state.workers)),
+    {:reply,
+     Map.take(state, [:phase, :os_pid, :failures, :resting, :dropped, :calls]) |> Map.put(:workers, map_size(state.workers)),
      state}
   end
 
@@ -243,8 +245,12 @@ defmodule Beamlens.Engine do
     {:noreply, check(state)}
   end
 
-  # The port's owner is linked to it; how the engine ended is told by its exit status.
-  def handle_info({:EXIT, _, _}, state), do: {:noreply, state}
+  # How the engine ended is told by its exit status, except when there was something to be written to it.
+  def handle_info({:EXIT, port, _}, %{port: port} = state) do
+    Binary.kill(state.os_pid)
+    {:noreply, died(state, "unknown")}
+  end
+
   def handle_info(_, state), do: {:noreply, state}
 
   defp handle({:hello, 1, %{}}, %{phase: :greeting} = state), do: greet(state)
@@ -312,6 +318,7 @@ defmodule Beamlens.Engine do
 
   defp work(state, id, time, start) do
     {pid, ref} = start.(state.port)
+    :counters.add(state.calls, 1, 1)
     timer = Process.send_after(self(), {:expire, id, ref}, time)
     %{state | workers: Map.put(state.workers, id, {pid, ref, timer}), refs: Map.put(state.refs, ref, id)}
   end

@@ -1,0 +1,174 @@
+defmodule BeamlensTest do
+  use Beamlens.Case
+
+  @all [:beam, :ets, :gc, :logger, :ports, :sup, :system, :exception]
+
+  test "every operator has its line, in the order of the list", %{store: store} do
+    assert Beamlens.list_operators() == []
+    assert Beamlens.operator_status(:beam) == {:error, :not_found}
+    start_supervised!({Beamlens, operators: @all, store: store})
+    assert Enum.map(Beamlens.list_operators(), & &1.name) == @all
+    for op <- @all, do: running(op)
+    assert {:ok, %{operator: :beam, state: :healthy, running: true}} = Beamlens.operator_status(:beam)
+    assert %{running: _, alert_count: 0, unread_count: 0, iteration: _} = Beamlens.Coordinator.status()
+  end
+
+  test "operators come from the configuration", %{store: store} do
+    Application.put_env(:beamlens, :operators, [:beam])
+    on_exit(fn -> Application.delete_env(:beamlens, :operators) end)
+    start_supervised!({Beamlens, store: store})
+    running(:beam)
+  end
+
+  test "an alert and an insight are telemetry events with structs", %{store: store} do
+    subscribe([:beamlens, :operator, :alert_fired])
+    subscribe([:beamlens, :coordinator, :alert_received])
+    subscribe([:beamlens, :coordinator, :insight_produced])
+    start_supervised!({Beamlens, operators: [:beam], store: store})
+    running(:beam)
+    pid = flood()
+
+    assert_receive {_, %{system_time: _},
+                    %{alert: %Beamlens.Alert{anomaly_type: "mailbox_flood"} = alert, operator: :beam, trace_id: trace}},
+                   20_000
+
+    assert alert.severity in [:warning, :critical] and alert.operator == :beam and alert.node == node() and
+             alert.trace_id == trace
+
+    assert alert.culprit.id == inspect(pid) |> String.replace("#PID", "")
+    assert [%Beamlens.Snapshot{captured_at: %DateTime{}, data: %{"message_queue_max" => n}} | _] = alert.snapshots
+    assert n >= 10_000
+    assert_receive {[:beamlens, :coordinator, :alert_received], _, %{alert_id: _, operator: :beam}}, 5_000
+    assert_receive {[:beamlens, :coordinator, :insight_produced], _, %{insight: %Beamlens.Insight{} = insight}}, 40_000
+    assert insight.correlation_type in [:temporal, :causal, :symptomatic] and insight.confidence in [:high, :medium, :low]
+    assert alert.id in insight.alert_ids
+    eventually(fn -> match?({:ok, %{state: state}} when state != :healthy, Beamlens.operator_status(:beam)) end)
+    assert {:ok, text} = Beamlens.ask("what is wrong?")
+    assert text =~ "mailbox" or text =~ "message"
+  end
+
+  test "a skill of the application is watched, and its functions can be called", %{store: store} do
+    subscribe([:beamlens, :operator, :alert_fired])
+    Beamlens.TestSkill.set(:snapshot, fn -> %{clients: 3, role: :primary} end)
+
+    start_supervised!(
+      {Beamlens,
+       operators: [[name: :cache, skill: Beamlens.TestSkill, compaction_max_tokens: 100_000, compaction_keep_last: 10]],
+       store: store}
+    )
+
+    running(:cache)
+    assert {:ok, %{operator: :redis}} = Beamlens.operator_status(:cache)
+    assert {:ok, %{"system" => system, "tools" => tools, "messages" => [_ | _]}} = Beamlens.payload(:cache)
+    assert system =~ "You watch Redis." and system =~ "slowLog(limit)"
+    assert "execute" in Enum.map(tools, & &1["name"])
+    Beamlens.TestSkill.set(:snapshot, fn -> %{clients: 300, role: :primary} end)
+    assert_receive {_, _, %{alert: %{operator: :cache, severity: :critical}}}, 20_000
+  end
+
+  test "what does not fit is said, and the rest runs", %{store: store} do
+    log =
+      ExUnit.CaptureLog.capture_log(fn ->
+        start_supervised!(
+          {Beamlens, operators: [:beam, :beam, :nonsense, [name: :x, skill: Not.There], "text", [skill: Enum]], store: store}
+        )
+
+        running(:beam)
+      end)
+
+    assert Enum.map(Beamlens.list_operators(), & &1.name) == [:beam]
+    assert log =~ "operator :beam is given twice"
+    assert log =~ "operator :nonsense has no skill:"
+    assert log =~ "Not.There is no skill"
+    assert log =~ ~s("text" is neither an atom nor a keyword list)
+    assert log =~ "needs a name:"
+  end
+
+  test "with no operators nothing is started" do
+    start_supervised!({Beamlens, operators: []})
+    assert Beamlens.list_operators() == []
+    assert Process.whereis(Beamlens.Engine) == nil
+    assert Beamlens.ask("?") == {:error, :not_running}
+  end
+
+  test "a missing and a wrong engine are one clear message each", %{dir: dir, store: store} do
+    wrong = Path.join(dir, "wrong")
+    File.write!(wrong, "#!/bin/sh\nexit 3\n")
+    File.chmod!(wrong, 0o755)
+    plain = Path.join(dir, "plain")
+    File.write!(plain, "")
+
+    for {path, text} <- [
+          {"/no/such/beamlens", "There is no engine at /no/such/beamlens"},
+          {plain, "is not executable"},
+          {wrong, "ended before it had greeted (exit status 3)"}
+        ] do
+      log =
+        ExUnit.CaptureLog.capture_log(fn ->
+          start_supervised!({Beamlens, operators: [:beam], path: path, store: store})
+          eventually(fn -> Beamlens.Engine.facts().resting end)
+          eventually(fn -> :sys.get_state(Beamlens.Notifier) end)
+          stop_supervised!(Beamlens)
+        end)
+
+      assert length(String.split(log, "runs on without BeamLens")) == 2, log
+      assert log =~ text
+    end
+  end
+
+  test "an exception that Tower reports reaches the operator", %{store: store} do
+    subscribe([:beamlens, :operator, :alert_fired])
+    start_supervised!({Beamlens, operators: [:exception], store: store})
+    running(:exception)
+    eventually(fn -> match?({:ok, _}, :logger.get_handler_config(:beamlens_probe_log)) end)
+
+    event = fn reason, log ->
+      %{
+        __struct__: Tower.Event,
+        kind: :error,
+        reason: reason,
+        level: :error,
+        stacktrace: [{Shop.Cart, :add, 2, [file: 'lib/cart.ex', line: 7]}],
+        log_event: log
+      }
+    end
+
+    # What Tower heard from the log is there already.
+    for _ <- 1..100, do: :ok = Beamlens.Skill.Exception.ExceptionStore.report_event(event.(%RuntimeError{message: "twice"}, %{}))
+    reporter = spawn_link(fn -> report(event.(%ArgumentError{message: "the cart is full"}, nil)) end)
+    assert_receive {_, _, %{alert: alert}}, 60_000
+    Process.unlink(reporter)
+    Process.exit(reporter, :kill)
+    assert alert.summary =~ "ArgumentError"
+    refute alert.summary =~ "RuntimeError"
+  end
+
+  defp report(event) do
+    :ok = Beamlens.Skill.Exception.ExceptionStore.report_event(event)
+
+    receive do
+    after
+      25 -> report(event)
+    end
+  end
+
+  test "nothing is emitted twice, and names are those of the original", _ do
+    names = Beamlens.Telemetry.event_names()
+    assert names == Enum.uniq(names)
+
+    for name <- [
+          [:llm, :start],
+          [:tool, :stop],
+          [:operator, :alert_fired],
+          [:operator, :wait],
+          [:coordinator, :insight_produced],
+          [:compaction, :start]
+        ] do
+      assert [:beamlens | name] in names
+    end
+
+    assert Beamlens.Telemetry.generate_trace_id() =~ ~r/^[0-9a-f]{32}$/
+    assert :ok = Beamlens.Telemetry.attach_default_logger(level: :debug)
+    assert :ok = Beamlens.Telemetry.detach_default_logger()
+  end
+end
