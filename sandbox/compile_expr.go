@@ -385,15 +385,16 @@ func (g *gen) concat(e *expr, reg int) {
 	free := g.free
 	base := g.free
 	n := 0
-	x := e
+	x, line := e, e.line
 	for x.op == eBinary && x.tok == tConcat {
 		g.to(x.a, g.reserve(1))
 		n++
+		line = x.line // as Lua has it, that of the last operator
 		x = x.b
 	}
 	g.to(x, g.reserve(1))
 	n++
-	g.emit(instr{op: opConcat, a: uint8(reg), b: uint8(base), c: uint8(n)}, e.line, e)
+	g.emit(instr{op: opConcat, a: uint8(reg), b: uint8(base), c: uint8(n)}, line, e)
 	g.free = free
 }
 

@@ -93,7 +93,7 @@ func (a args) thread(i int) (*thread, *failure) {
 	if v := a.get(i); v.kind() == kindThread {
 		return v.thread(), nil
 	}
-	return nil, a.typeError(i, "coroutine")
+	return nil, a.typeError(i, "thread")
 }
 
 // create makes a coroutine of a function.

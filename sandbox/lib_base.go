@@ -14,7 +14,7 @@ var baseFunctions = []function{
 }
 
 var (
-	nextFunction  = vBuiltin(&builtin{header: header{kind: kindBuiltin, flags: flagStatic}, id: 0x300, name: "next", full: "next", fn: baseNext, special: specialNext})
+	nextFunction  value // of library
 	inextFunction = vBuiltin(&builtin{header: header{kind: kindBuiltin, flags: flagStatic}, id: 0x301, name: "ipairs_aux", full: "ipairs_aux", fn: baseInext, special: specialInext})
 )
 
@@ -28,7 +28,9 @@ func baseAssert(a args) (int, *failure) {
 		return a.n, nil
 	}
 	if a.n < 2 {
-		return 0, a.th.errorAt(0, "assertion failed!")
+		f := a.th.errorAt(0, "assertion failed!")
+		_, f.line = a.th.where(1)
+		return 0, f
 	}
 	_, line := a.th.where(1)
 	return 0, &failure{v: a.get(1), line: line}
@@ -207,7 +209,7 @@ func baseRawlen(a args) (int, *failure) {
 	case kindString:
 		return a.ret(vInt(int64(len(v.str().s))))
 	}
-	return 0, a.fail(0, "table or string expected")
+	return 0, a.typeError(0, "table or string")
 }
 
 func baseSelect(a args) (int, *failure) {

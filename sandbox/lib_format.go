@@ -39,7 +39,7 @@ func strFormat(a args) (int, *failure) {
 			n++
 		}
 		if n >= 22 {
-			return 0, a.th.errorf("invalid format string to 'format'")
+			return 0, a.th.errorf("invalid format (too long)")
 		}
 		spec := rest[:n]
 		if n == len(rest) {

@@ -119,7 +119,7 @@ func mathFmod(a args) (int, *failure) {
 		}
 		return a.ret(vInt(x.int() % y.int()))
 	}
-	return a.ret(vFloat(math.Mod(x.asFloat(), y.asFloat())))
+	return a.ret(vFloat(cMod(x.asFloat(), y.asFloat())))
 }
 
 func mathLog(a args) (int, *failure) {
@@ -175,7 +175,7 @@ func mathModf(a args) (int, *failure) {
 		return 0, f
 	}
 	if v.isInt() {
-		return a.ret2(vFloat(float64(v.int())), vFloat(0))
+		return a.ret2(v, vFloat(0))
 	}
 	x := v.float()
 	n := math.Trunc(x)
@@ -183,7 +183,7 @@ func mathModf(a args) (int, *failure) {
 	if n != x {
 		rest = x - n
 	}
-	return a.ret2(vFloat(n), vFloat(rest))
+	return a.ret2(whole(n), vFloat(rest))
 }
 
 func mathTointeger(a args) (int, *failure) {

@@ -154,7 +154,7 @@ func strByte(a args) (int, *failure) {
 		return 0, f
 	}
 	from := fromEnd(i, len(s.s))
-	j, f := a.optInt(2, from)
+	j, f := a.optInt(2, i)
 	if f != nil {
 		return 0, f
 	}

@@ -99,7 +99,7 @@ func tableRemove(a args) (int, *failure) {
 	if f != nil {
 		return 0, f
 	}
-	if a.n > 1 && uint64(n)+1-uint64(pos) > uint64(n) && uint64(n)+1 != uint64(pos) {
+	if a.n > 1 && pos != n && uint64(pos)-1 > uint64(n) {
 		return 0, a.fail(1, "position out of bounds")
 	}
 	x, f := a.th.getIndex(l, pos)
@@ -288,7 +288,7 @@ func tableConcat(a args) (int, *failure) {
 		case kindInt, kindFloat:
 			f = w.add(formatNumber(v))
 		default:
-			f = a.th.errorf("invalid value (at index %d) in table for 'concat'", i)
+			f = a.th.errorf("invalid value (%s) at index %d in table for 'concat'", a.th.r.nameOf(v), i)
 		}
 		if f != nil {
 			return 0, f

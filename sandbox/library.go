@@ -18,6 +18,7 @@ var typeStrings [len(typeNames)]*str
 // An initializer cannot refer to functions that refer to what it initializes.
 func init() {
 	library = buildLibrary()
+	nextFunction = library.globals.getStr(library.strings["next"])
 	for i, n := range typeNames {
 		typeStrings[i] = library.strings[n]
 	}

@@ -288,6 +288,9 @@ func (th *thread) binaryEvent(ev event, a, b value) value {
 func (th *thread) arithValue(ev event, a, b value) (value, *failure) {
 	for _, v := range [2]value{a, b} {
 		if v.isString() {
+			if ev >= evBand { // strings become numbers for arithmetic only
+				return value{}, th.arithError(ev, a, b)
+			}
 			if f := th.r.touch(len(v.str().s) * 8); f != nil {
 				return value{}, f
 			}

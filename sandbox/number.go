@@ -143,8 +143,17 @@ func floorMod(a, b int64) int64 {
 	return m
 }
 
+// cMod is C's fmod, which gives the NaN that the processor gives.
+func cMod(a, b float64) float64 {
+	if m := math.Mod(a, b); m == m || a != a || b != b {
+		return m
+	}
+	zero := 0.0
+	return zero / zero
+}
+
 func floatMod(a, b float64) float64 {
-	m := math.Mod(a, b)
+	m := cMod(a, b)
 	if m != 0 && (m < 0) != (b < 0) {
 		m += b
 	}

@@ -115,7 +115,7 @@ func (p *parser) chunk() *funcNode {
 		} else if n := len(fn.body.list); n > 0 && fn.body.list[n-1].op == sReturn {
 			hint = "return must be the last statement: nothing may follow it."
 		}
-		p.failNear("'<eof>' expected", hint)
+		p.failNear("<eof> expected", hint)
 	}
 	fn.endLine = p.cur.line
 	return fn

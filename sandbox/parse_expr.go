@@ -333,6 +333,9 @@ func (p *parser) function(method bool, line int32, name string) *expr {
 			fn.vararg = true
 			break
 		}
+		if p.cur.tok != tName {
+			p.failNear("<name> or '...' expected", "")
+		}
 		fn.params = append(fn.params, p.declare(p.name()))
 		if !p.accept(tComma) {
 			break

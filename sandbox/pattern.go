@@ -248,6 +248,8 @@ func classMatches(c, class byte) bool {
 		in = isAlpha(c) || isDigit(c)
 	case 'x':
 		in = isHex(c)
+	case 'z': // of Lua 5.1
+		in = c == 0
 	default:
 		return class == c
 	}

@@ -316,7 +316,10 @@ func (th *thread) call(fn value, want int, list ...value) (at int, f *failure) {
 func (th *thread) guard(b *builtin, fn, nargs, want int, after after) *failure {
 	handled := b.special == specialXpcall
 	if nargs < 1 || handled && nargs < 2 {
-		return th.argError(args{th, fn + 1, nargs}, nargs+1, "value expected")
+		if handled {
+			return th.argError(args{th, fn + 1, nargs}, 2, "function expected, got no value")
+		}
+		return th.argError(args{th, fn + 1, nargs}, 1, "value expected")
 	}
 	if handled { // xpcall, f, handler, … becomes handler, f, …
 		th.stack[fn] = th.stack[fn+2]

@@ -72,7 +72,7 @@ func (th *thread) returns(f *frame, in instr) *failure {
 	if n < 0 {
 		n = th.top - from
 	}
-	if in.c != 0 && len(th.closing) > 0 {
+	if in.c != 0 && (len(th.closing) > 0 || f.saved > 0) {
 		if f.saved > 0 {
 			n = int(f.saved) - 1
 		}
@@ -97,9 +97,16 @@ func (th *thread) forPrep(regs *[window]value, a uint8) (bool, *failure) {
 		if step.int() == 0 {
 			return false, th.errorf("'for' step is zero")
 		}
-		if !limit.isNumber() {
+		if limit.isString() {
+			if f := th.r.touch(len(limit.str().s) * 8); f != nil {
+				return false, f
+			}
+		}
+		n, ok := limit.toNumber()
+		if !ok {
 			return false, th.forError("limit", limit)
 		}
+		limit = n
 		last, none := forLimit(init.int(), limit, step.int())
 		if none {
 			return false, nil
@@ -117,19 +124,24 @@ func (th *thread) forPrep(regs *[window]value, a uint8) (bool, *failure) {
 		regs[a+3] = init
 		return true, nil
 	}
-	switch {
-	case !limit.isNumber():
-		return false, th.forError("limit", limit)
-	case !step.isNumber():
-		return false, th.forError("step", step)
-	case !init.isNumber():
-		return false, th.forError("initial value", init)
+	for i, what := range [3]string{"limit", "step", "initial value"} {
+		p := [3]*value{&limit, &step, &init}[i]
+		if p.isString() {
+			if f := th.r.touch(len(p.str().s) * 8); f != nil {
+				return false, f
+			}
+		}
+		v, ok := p.toNumber()
+		if !ok {
+			return false, th.forError(what, *p)
+		}
+		*p = v
 	}
 	x, l, s := init.asFloat(), limit.asFloat(), step.asFloat()
 	if s == 0 {
 		return false, th.errorf("'for' step is zero")
 	}
-	if s > 0 && !(x <= l) || s < 0 && !(l <= x) {
+	if s > 0 && l < x || s < 0 && x < l {
 		return false, nil
 	}
 	regs[a], regs[a+1], regs[a+2], regs[a+3] = vFloat(x), vFloat(l), vFloat(s), vFloat(x)
@@ -288,7 +300,7 @@ func (th *thread) unary(ev event, v value, to uint8) *failure {
 		}
 	}
 	x, ok := v.toNumber()
-	if !ok {
+	if !ok || v.isString() && ev == evBnot {
 		return th.arithError(ev, v, v)
 	}
 	switch {
