@@ -221,7 +221,7 @@ noted({supervisor, Why}, _, Msg, Meta, Config = #{counters := C, atomics := A}) 
         _ -> ok
     end,
     {report, #{report := Report}} = Msg,
-    Reason = value(reason, Report),
+    {Reason, _} = split(value(reason, Report), []),
     _ = Reason =:= reached_max_restart_intensity andalso counters:add(C, ?GAVE_UP, 1),
     token(?SUPS, A) andalso keep(?SUP, {time(Meta), Why, pid_of(Meta), cut(value(supervisor, Report)), cut(Reason), offender(value(offender, Report))}, Config);
 noted(Kind, Level, Msg, Meta, Config = #{counters := C, atomics := A}) ->
@@ -424,6 +424,10 @@ type(_) -> <<"term">>.
 reason(#{'__exception__' := true, message := M}) when is_binary(M) -> limit(M);
 reason(Reason) -> shown("~0tp", [Reason]).
 
+%% An exception of Elixir with its name.
+titled(E = #{'__exception__' := true, message := M}) when is_binary(M) -> limit(iolist_to_binary([type(E), ": ", M]));
+titled(Reason) -> reason(Reason).
+
 named(undefined) -> null;
 named(A) when is_atom(A) -> atom_text(A);
 named(P) when is_pid(P) -> pid(P);
@@ -435,4 +439,4 @@ named(Other) -> text(shown("~0tp", [Other])).
 
 sup({_, Seq, {Time, Why, P, Supervisor, Reason, #{child := Child, id := Id, call := Call, restart := Restart, type := Type}}}) ->
     #{seq => Seq, at_us => Time, context => named(Why), supervisor_pid => pid(P), supervisor => case named(Supervisor) of null -> name(P); N -> N end,
-      reason_type => type(Reason), reason => reason(Reason), child => pid(Child), id => named(Id), call => mfa(Call), restart => named(Restart), child_type => named(Type)}.
+      reason_type => type(Reason), reason => titled(Reason), child => pid(Child), id => named(Id), call => mfa(Call), restart => named(Restart), child_type => named(Type)}.

@@ -9,6 +9,16 @@ local lines = level and logger_recent(50, level).lines or logger_recent(50).line
 if count == 0 or #lines == 0 then
   return {nothing = true, reason = "no such lines were logged in the last minute"}
 end
+if level == "error" then
+  -- Reports of processes that ended, and of their supervisors, are what the skills exception and sup read; here they would be said twice.
+  local reports = 0
+  for _, x in ipairs(lines) do
+    if x.kind ~= "plain" then reports = reports + 1 end
+  end
+  if reports > #lines / 2 then
+    return {nothing = true, reason = "most errors are reports of processes that ended"}
+  end
+end
 -- Whose most of the newest lines are.
 local modules, module, most = {}, nil, 0
 for _, x in ipairs(lines) do
