@@ -64,7 +64,7 @@ count_fds() ->
 fd_limit() ->
     case within(1000, fun() -> prim_file:read_file("/proc/self/limits") end) of
         {ok, Text} ->
-            [Line | _] = [L || L = <<"Max open files", _/binary>> <- binary:split(Text, <<"\n">>, [global])] ++ [<<>>],
+            [Line | _] = [L || L <- binary:split(Text, <<"\n">>, [global]), binary:match(L, <<"Max open files">>) =:= {0, 14}] ++ [<<>>],
             case [W || W <- binary:split(Line, <<" ">>, [global, trim_all])] of
                 [_, _, _, Soft | _] -> try binary_to_integer(Soft) catch _:_ -> null end;
                 _ -> null

@@ -44,7 +44,7 @@ read_all(Root, Places) ->
 
 read(Path) ->
     case prim_file:read_file(Path) of
-        {ok, <<Text:?MOST/binary, _/binary>>} -> [Text];
+        {ok, Text} when byte_size(Text) > ?MOST -> [binary:part(Text, 0, ?MOST)];
         {ok, Text} -> [Text];
         _ -> []
     end.
