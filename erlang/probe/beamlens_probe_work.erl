@@ -28,13 +28,31 @@
 
 %% null for what has not been sampled long enough.
 snapshot() ->
-    Schedulers = utilization(5000),
-    maps:without([schedulers], Schedulers).
+    Busy = utilization(5000),
+    (maps:without([schedulers], Busy))#{hottest => hottest(10000)}.
+
+%% Who did most of the last milliseconds, in per cent of one scheduler: its part of all reductions, of the time that schedulers worked.
+hottest(Ms) ->
+    Samples = history(Ms),
+    #{utilization_pct := Used} = utilization(Ms),
+    case {Samples, window(Ms)} of
+        {[_, _, _ | _], [{Now, _, _, R1}, {Then, _, _, R0}]} when is_number(Used), R1 > R0, Now > Then ->
+            Work = erlang:system_info(schedulers_online) * Used * (Now - Then) / (R1 - R0) / 1000,
+            case by_rate(maps:to_list(sums(Samples))) of
+                [{P, Sum} | _] -> #{pid => pid(P), name => maps:get(P, names([P]), null), pct => min(100.0, round(Sum / length(Samples) * Work * 10) / 10)};
+                [] -> #{pid => null, name => null, pct => 0.0}
+            end;
+        _ -> null
+    end.
+
+%% What the hottest burnt in all samples together.
+sums(Samples) ->
+    lists:foldl(fun({_, _, Hot, _}, Acc) -> lists:foldl(fun({P, R}, A) -> A#{P => maps:get(P, A, 0) + R} end, Acc, Hot) end, #{}, Samples).
 
 %% How much of the last milliseconds each scheduler worked, by its id.
 utilization(Ms) ->
     case window(Ms) of
-        [{Now, New, _}, {Then, Old, _}] ->
+        [{Now, New, _, _}, {Then, Old, _, _}] ->
             Online = erlang:system_info(schedulers_online),
             Count = erlang:system_info(schedulers),
             Rows = [#{id => Id, kind => case Id =< Count of true -> <<"normal">>; false -> <<"dirty_cpu">> end, online => Id =< Online orelse Id > Count,
@@ -65,8 +83,7 @@ reducers(Limit0, Ms) ->
             told(by_rate(maps:to_list(Hot)), Limit, 0);
         Samples ->
             N = length(Samples),
-            Sums = lists:foldl(fun({_, _, Hot}, Acc) -> lists:foldl(fun({P, R}, A) -> A#{P => maps:get(P, A, 0) + R} end, Acc, Hot) end, #{}, Samples),
-            told(by_rate([{P, R div N} || {P, R} <- maps:to_list(Sums)]), Limit, N * ?EVERY)
+            told(by_rate([{P, R div N} || {P, R} <- maps:to_list(sums(Samples))]), Limit, N * ?EVERY)
     end.
 
 by_rate(Pairs) -> lists:reverse(lists:keysort(2, Pairs)).
@@ -95,7 +112,7 @@ rate(Name, Ms) ->
             case {Before, process_info(P, reductions)} of
                 {{_, R0}, {_, R1}} ->
                     Samples = history(Ms),
-                    Window = [R || {_, _, Hot} <- Samples, {Q, R} <- Hot, Q =:= P],
+                    Window = [R || {_, _, Hot, _} <- Samples, {Q, R} <- Hot, Q =:= P],
                     Rate = (R1 - R0) * 1000 div max(1, now_ms() - Start),
                     #{pid => pid(P), name => maps:get(P, names([P]), null), reductions_per_s => Rate, measured_ms => now_ms() - Start, reductions => R1, level => level(Rate),
                       window_reductions_per_s => case Window of [] -> null; _ -> lists:sum(Window) div length(Samples) end, window_ms => length(Samples) * ?EVERY};
@@ -114,8 +131,7 @@ level(_) -> <<"idle">>.
 bursts(Ms, Percent) ->
     All = history(?SAMPLES * ?EVERY),
     {Late, Early} = lists:split(min(length(All), max(1, Ms div ?EVERY)), All),
-    Rates = fun(Samples) -> lists:foldl(fun({_, _, Hot}, Acc) -> lists:foldl(fun({P, R}, A) -> A#{P => maps:get(P, A, 0) + R} end, Acc, Hot) end, #{}, Samples) end,
-    {New, Old} = {Rates(Late), Rates(Early)},
+    {New, Old} = {sums(Late), sums(Early)},
     Found = case Early of
         [] -> [];
         _ ->
@@ -184,7 +200,7 @@ window(Ms) ->
     case history(Ms + ?EVERY) of
         Samples = [New, _ | _] ->
             case lists:last(Samples) of
-                {_, [], _} -> none;
+                {_, [], _, _} -> none;
                 Old -> [New, Old]
             end;
         _ -> none
@@ -204,7 +220,7 @@ history(Ms) ->
     end,
     case Samples of
         [] -> [];
-        [{Newest, _, _} | _] -> [S || S = {At, _, _} <- Samples, Newest - At =< max(Ms, 1) - 1 + ?EVERY div 10]
+        [{Newest, _, _, _} | _] -> [S || S = {At, _, _, _} <- Samples, Newest - At =< max(Ms, 1) - 1 + ?EVERY div 10]
     end.
 
 %%% The part of the resident process, and its sampler
@@ -250,4 +266,5 @@ sample() ->
         undefined -> []
     end,
     #{hot := Hot} = beamlens_probe:known_rates(),
-    {now_ms(), Times, by_rate(maps:to_list(Hot))}.
+    {Reductions, _} = erlang:statistics(reductions),
+    {now_ms(), Times, by_rate(maps:to_list(Hot)), Reductions}.

@@ -65,6 +65,7 @@ var vmMetrics = []skill.Metric{
 	{Name: "processes_spawned", Unit: "processes", Kind: skill.Counter, Doc: "processes that were started, those of the probe among them"},
 	{Name: "processes_exited", Unit: "processes", Kind: skill.Counter, Quiet: true, Doc: "processes that ended"},
 	{Name: "scheduler_utilization_pct", Unit: "%", Kind: skill.Ratio, Quiet: true, Doc: "how much of the last seconds the schedulers worked"},
+	{Name: "hottest_process_pct", Unit: "%", Kind: skill.Ratio, Quiet: true, Doc: "the process that did most of the last ten seconds' work, in per cent of one scheduler"},
 	{Name: "message_queue_max", Unit: "messages", Kind: skill.Gauge, Doc: "the longest mailbox"},
 	{Name: "message_queue_total", Unit: "messages", Kind: skill.Gauge, Doc: "messages in all mailboxes"},
 	{Name: "memory_total_mb", Unit: "MB", Kind: skill.Gauge, Doc: "memory of the node"},
@@ -86,6 +87,8 @@ var vmRules = []skill.Rule{
 	{Metric: "port_utilization_pct", Above: 70, Severity: beamlens.SeverityWarning, Doc: "at the limit no socket or file can be opened"},
 	{Metric: "atom_utilization_pct", Above: 50, Severity: beamlens.SeverityCritical, Doc: "atoms are never removed, and the VM stops at the limit"},
 	{Metric: "run_queue_per_scheduler", Above: 2, For: 20 * time.Second, Severity: beamlens.SeverityWarning, Doc: "work waits for schedulers"},
+	// With the ten seconds of the metric these are twenty without a pause. What serves requests waits for the next one now and then.
+	{Metric: "hottest_process_pct", Above: 85, For: 12 * time.Second, Severity: beamlens.SeverityWarning, Doc: "one process computes without a pause"},
 	{Metric: "message_queue_max", Above: 10_000, Severity: beamlens.SeverityWarning, Doc: "a process is so far behind that it will not catch up by itself"},
 	{Metric: "message_queue_max", Above: 250_000, Severity: beamlens.SeverityCritical, Doc: "its mailbox alone is hundreds of megabytes, and every collection walks it"},
 	// A minute's growth that a deploy, a cache that fills, or a saw-tooth of collections does not show.
@@ -109,6 +112,7 @@ var vmEdges = []beamlens.Edge{
 	{From: "beam.process_count", To: "beam.run_queue_per_scheduler", Why: "more processes want to run"},
 	{From: "beam.processes_spawned", To: "beam.process_count", Why: "what is started and does not end is there"},
 	{From: "beam.processes_spawned", To: "beam.scheduler_utilization_pct", Why: "starting and ending is work"},
+	{From: "beam.hottest_process_pct", To: "beam.scheduler_utilization_pct", Why: "one process can have one scheduler"},
 	{From: "beam.scheduler_utilization_pct", To: "beam.run_queue_per_scheduler", Why: "when all schedulers work, others wait"},
 }
 
@@ -120,6 +124,7 @@ func vmPlaybooks() []skill.Playbook {
 		playbook("table_growth", "the largest ETS tables and their owners", "memory_ets_mb"),
 		playbook("binaries", "the processes that hold most binaries, among those with the largest heaps and mailboxes", "binary_memory_mb"),
 		playbook("hot_processes", "the processes that did most work in the last second", "run_queue_per_scheduler", "scheduler_run_queue", "scheduler_utilization_pct"),
+		playbook("hot_process", "the process that does most work, and in which functions", "hottest_process_pct"),
 		playbook("spawns", "which processes there are most of, and who starts them", "processes_spawned"),
 		playbook("atoms", "the atom table", "atom_utilization_pct"),
 	}

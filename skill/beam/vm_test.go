@@ -37,6 +37,7 @@ func TestFaults(t *testing.T) {
 			"atom_utilization_pct", 15, "value = 60, ordinary = 1, rate = 0", "atom_exhaustion", "atom table", "atoms are used"},
 		{"binaries of an idle process", idleHolder,
 			"binary_memory_mb", 60, "value = 66, ordinary = 1, rate = 0", "binary_growth", "router", "router"},
+		{"a hot process", hot, "hottest_process_pct", 85, "value = 95, ordinary = 1, rate = 0", "hot_process", "hot", "computes without a pause, in lists:sum"},
 		{"hot processes", `[spawn(fun() -> F = fun F() -> F() end, F() end) || _ <- lists:seq(1, 12)], ok.`,
 			"scheduler_run_queue", 2, "value = 10, ordinary = 0, rate = 0", "scheduler_overload", "<0.", "wait for"},
 	} {

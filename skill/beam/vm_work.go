@@ -9,7 +9,9 @@ import (
 
 // work adds to a snapshot what another part of the probe samples, and what is derived from the newest pid. Without the probe there is neither.
 func (v *vm) work(ctx context.Context, r raw, s map[string]any) {
-	s["processes_spawned"], s["processes_exited"], s["scheduler_utilization_pct"] = nil, nil, nil
+	for _, name := range []string{"processes_spawned", "processes_exited", "scheduler_utilization_pct", "hottest_process_pct"} {
+		s[name] = nil
+	}
 	if r.Spawned == nil {
 		return
 	}
@@ -18,9 +20,32 @@ func (v *vm) work(ctx context.Context, r raw, s map[string]any) {
 		s["spawns_per_s"], s["exits_per_s"] = *rates.Spawns, *rates.Exits
 	}
 	// The rest of the snapshot is worth having without this.
-	if u, err := ask[utilizationOut](ctx, v.caller, "work", "snapshot"); err == nil && u.Mean != nil {
+	u, err := ask[workReading](ctx, v.caller, "work", "snapshot")
+	if err != nil {
+		return
+	}
+	if u.Mean != nil {
 		s["scheduler_utilization_pct"], s["scheduler_utilization_max_pct"] = *u.Mean, *u.Max
 	}
+	if h := u.Hottest; h != nil {
+		s["hottest_process_pct"] = h.Pct
+		if h.Pid != nil && h.Pct >= 1 {
+			s["hottest_process_pid"] = *h.Pid
+			if h.Name != nil {
+				s["hottest_process_name"] = *h.Name
+			}
+		}
+	}
+}
+
+type workReading struct {
+	Mean    *float64 `json:"utilization_pct"`
+	Max     *float64 `json:"max_pct"`
+	Hottest *struct {
+		Pid  *string `json:"pid"`
+		Name *string `json:"name"`
+		Pct  float64 `json:"pct"`
+	} `json:"hottest"`
 }
 
 type utilizationIn struct {
