@@ -16,7 +16,7 @@ defmodule Shop.BackOffice do
       {Task.Supervisor, name: Shop.Reviews.Tasks},
       Shop.Reviews,
       Shop.Search,
-      Shop.Checksums,
+      Shop.Backup,
       Shop.Replication,
       Shop.Reports
     ]

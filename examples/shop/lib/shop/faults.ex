@@ -13,7 +13,7 @@ defmodule Shop.Faults do
     * `:logs` - hundreds of errors a second are logged
     * `:exceptions` - tasks raise
     * `:hot` - a process does nothing but compute
-    * `:native` - a process calls a function that does not yield for a second
+    * `:native` - a process compares a lot at once, and its scheduler runs nothing else for a second
     * `:distribution` - another node takes nothing, and who sends to it is suspended
     * `:heap` - a process has a large heap, and is collected again and again
 

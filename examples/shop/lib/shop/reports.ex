@@ -2,7 +2,7 @@ defmodule Shop.Reports do
   @moduledoc "Adds up the sales. With the fault `:heap` it holds all of them in its own heap, and makes garbage besides."
   use Shop.Clerk, every: 200
 
-  @sales 3_000_000
+  @sales 1_500_000
 
   def first, do: []
 
@@ -16,9 +16,9 @@ defmodule Shop.Reports do
     end
   end
 
-  # Each report sorts a part anew, which is garbage soon after.
+  # Each report makes a list as long as that of the sales, which is garbage soon after.
   defp add(sales) do
-    Enum.reduce(1..20, 0, fn k, sum -> sum + length(Enum.map(Enum.take(sales, 20_000), fn {n, v} -> {v, n, k} end)) end)
+    for k <- 1..3, do: length(Enum.map(sales, fn {n, v} -> {v, n, k} end))
     sales
   end
 

@@ -12,9 +12,9 @@ defmodule Shop.Thumbnails do
   @impl true
   def work(kept) do
     cond do
-      Shop.Faults.on?(:binaries) and length(kept) < @most -> [binary_part(picture(), 0, 64) | kept]
+      Shop.Faults.on?(:binaries) and length(kept) < @most -> [binary_part(picture(), 0, 200) | kept]
       Shop.Faults.on?(:binaries) -> kept
-      kept == [] -> tl([:binary.copy(binary_part(picture(), 0, 64))])
+      kept == [] -> tl([:binary.copy(binary_part(picture(), 0, 200))])
       true -> forget()
     end
   end

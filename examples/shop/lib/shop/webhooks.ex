@@ -5,7 +5,7 @@ defmodule Shop.Webhooks do
   """
   use Shop.Clerk, every: 100
 
-  @most 350
+  @most 1_500
 
   def first do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}, backlog: 1024])
