@@ -161,8 +161,9 @@ func TestLimitInSight(t *testing.T) {
 	})
 	t.Run("within minutes", func(t *testing.T) {
 		d := New(Metric{Quiet: true, Limit: 1000})
-		c := only(t, feed(d, 200, func(i int) float64 { return 310 + float64(i)*2 }), 60, 70)
-		if c.Kind != KindLimit || c.In < 4*time.Minute || c.In > 6*time.Minute || c.InLow > c.In || c.InHigh < c.In {
+		// It holds when 15 minutes times the square of the share are more than is left: at 55 %.
+		c := only(t, feed(d, 200, func(i int) float64 { return 400 + float64(i)*2 }), 60, 80)
+		if c.Kind != KindLimit || c.In < 3*time.Minute || c.In > 5*time.Minute || c.InLow > c.In || c.InHigh < c.In {
 			t.Errorf("%+v", c)
 		}
 	})

@@ -6,8 +6,8 @@
 // # Layers
 //
 //   - Rules: declared thresholds and growths. They hold from the first sample.
-//   - Limit: a hard limit is near (over 95 %), or will be reached: within a quarter of an hour at the rate of the last minute, or within two
-//     hours at the trend of the last half hour.
+//   - Limit: a hard limit is near (over 95 %), or will be reached: within a quarter of an hour at the rate of the last minute (less when it is
+//     far from full), or within two hours at the trend of the last half hour.
 //   - Spike: seconds far in the tail of what this metric does, after an hour of samples.
 //   - Level: minutes at another level, after three hours. When the time of day explains the metric better than its past does, that is
 //     what a level is compared with. Metrics that vary by orders of magnitude within a minute are compared on a log scale.

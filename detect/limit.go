@@ -73,7 +73,9 @@ func (d *Detector) stepLimit(now int64, x float64) {
 	if t := &d.saved.Trend; in > limitFast.Seconds() && t.Soon {
 		in, low, high = t.In, t.InLow, t.InHigh
 	}
-	if x > limitNear*limit || x > limitShare*limit && (in < limitFast.Seconds() || d.saved.Trend.Soon) {
+	// The fuller it is, the longer before: what starts up fills a third of many a thing in a minute.
+	share := x / limit
+	if x > limitNear*limit || x > limitShare*limit && (in < limitFast.Seconds()*share*share || d.saved.Trend.Soon) {
 		holds = 1
 	}
 	d.score = max(d.score, holds)

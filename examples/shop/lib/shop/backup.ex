@@ -5,7 +5,7 @@ defmodule Shop.Backup do
   """
   use Shop.Clerk, every: 200
 
-  @pictures 200
+  @pictures 1_500
 
   def first, do: {picture(), picture()}
 

@@ -1,8 +1,9 @@
 defmodule Shop.Reports do
-  @moduledoc "Adds up the sales. With the fault `:heap` it holds all of them in its own heap, and makes garbage besides."
+  @moduledoc "Adds up the sales. With the fault `:heap` it holds all of them in its own heap, which is collected
+  after each report."
   use Shop.Clerk, every: 200
 
-  @sales 1_500_000
+  @sales 3_000_000
 
   def first, do: []
 
@@ -16,9 +17,10 @@ defmodule Shop.Reports do
     end
   end
 
-  # Each report makes a list as long as that of the sales, which is garbage soon after.
+  # Somebody thought that collecting by hand would help.
   defp add(sales) do
-    for k <- 1..3, do: length(Enum.map(sales, fn {n, v} -> {v, n, k} end))
+    _total = Enum.reduce(sales, 0, fn {_, v}, sum -> sum + v end)
+    :erlang.garbage_collect()
     sales
   end
 
