@@ -23,6 +23,10 @@
 -define(PARENTS, 10000).
 -define(READ, 300).
 -define(KINDS, 50000).
+%% Where all processes can only be listed at once, more than these are not walked through; and a walker that was killed, because it grew
+%% too large, is not started again at once (milliseconds).
+-define(LISTED, 400000).
+-define(AGAIN, 60000).
 %% Children of a supervisor whose kind is looked up, to find supervisors without children.
 -define(SMALL, 30).
 -define(MAX_ROWS, 50).
@@ -214,16 +218,16 @@ integrity(Name) -> supervisor_called(Name, fun(P, M, State) -> maps:without([chi
 
 start() ->
     Tab = ets:new(?MODULE, [public]),
-    #{table => Tab, pid => walker(Tab)}.
+    #{table => Tab, pid => walker(Tab), began => now_ms()}.
 
 walker(Tab) ->
     Heap = #{size => 2000000, kill => true, error_logger => false},
     assist(fun(Resident) -> walk(Resident, Tab, #{}) end, [{priority, low}, {max_heap_size, Heap}]).
 
-handle(table, S = #{table := Tab, pid := Pid}) ->
-    case is_process_alive(Pid) of
+handle(table, S = #{table := Tab, pid := Pid, began := Began}) ->
+    case is_process_alive(Pid) orelse now_ms() - Began < ?AGAIN of
         true -> {Tab, S};
-        false -> {Tab, S#{pid := walker(Tab)}}
+        false -> {Tab, S#{pid := walker(Tab), began := now_ms()}}
     end.
 
 tick(_, S) -> S.
@@ -236,7 +240,19 @@ stop(#{table := Tab, pid := Pid}) ->
 
 %%% The walker
 
-walk(Resident, Tab, Kinds0) ->
+walk(Resident, Tab, Kinds) ->
+    {Took, Known} = case erlang:function_exported(erlang, processes_iterator, 0) orelse erlang:system_info(process_count) =< ?LISTED of
+        true -> walk(Tab, Kinds);
+        false -> {0, Kinds}
+    end,
+    garbage_collect(),
+    receive
+        {'DOWN', Resident, _, _, _} -> ok;
+        {stop, _, _} -> ok
+    after max(?PAUSE, Took * ?SHARE div 1000) -> walk(Resident, Tab, Known)
+    end.
+
+walk(Tab, Kinds0) ->
     Start = now_us(),
     {Parents, Rest, _} = look(fun parent/2, everybody(), {0, #{}}, ?CHUNK, ?ALL, #{until => Start + 5000000, stalls => 3}),
     {_, Counts} = Parents,
@@ -256,12 +272,7 @@ walk(Resident, Tab, Kinds0) ->
     Took = now_us() - Start,
     ets:insert(Tab, {summary, #{supervisor_count => length(Rows), total_children => lists:sum([N || #{children := N} <- Rows]), complete => Rest =:= none, walk_ms => Took div 1000,
                                 orphans => lists:sum([N || {P, [_, N | _]} <- maps:to_list(Counts), N > 0, not is_process_alive(P)]), busiest => busiest(best(Who), maps:from_list(Sups))}}),
-    garbage_collect(),
-    receive
-        {'DOWN', Resident, _, _, _} -> ok;
-        {stop, _, _} -> ok
-    after max(?PAUSE, Took * ?SHARE div 1000) -> walk(Resident, Tab, Kinds)
-    end.
+    {Took, Kinds}.
 
 %% Parent => [children, those of proc_lib among them | some of these].
 parent(P, Acc = {Size, Parents}) ->
