@@ -34,7 +34,7 @@ func TestFaults(t *testing.T) {
 		{"binaries", `P = spawn(fun() -> register(holder, self()), B = [binary:copy(<<N, 0:8388600>>) || N <- lists:seq(1, 100)], receive stop -> B end end), ok.`,
 			"binary_memory_mb", 90, "value = 100, ordinary = 1, rate = 0", "binary_growth", "holder", "holder"},
 		{"atoms", `[list_to_atom("leaked_" ++ integer_to_list(N)) || N <- lists:seq(1, 200000)], ok.`,
-			"atom_utilization_pct", 15, "value = 60, ordinary = 1, rate = 0", "atom_exhaustion", "atom table", "atoms are used"},
+			"atom_utilization_pct", 15, "value = 60, ordinary = 1, rate = 0", "atom_exhaustion", "atom table", "The newest are like leaked_"},
 		{"binaries of an idle process", idleHolder,
 			"binary_memory_mb", 60, "value = 66, ordinary = 1, rate = 0", "binary_growth", "router", "router"},
 		{"a hot process", hot, "hottest_process_pct", 85, "value = 95, ordinary = 1, rate = 0", "hot_process", "hot", "computes without a pause, in lists:sum"},
