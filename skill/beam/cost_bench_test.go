@@ -18,6 +18,7 @@ import (
 func BenchmarkSnapshots(b *testing.B) {
 	p, n := link(b)
 	n.Eval(b, "[spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 60000)], [proc_lib:spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 40000)], [ets:insert(ets:new(t, []), {1, 2}) || _ <- lists:seq(1, 10000)], ok.")
+	loadModule(b, n, pingErl)
 	all := beam.All(p)
 	used := func(skills []*skill.Skill) float64 {
 		for range 6 {
@@ -38,8 +39,31 @@ func BenchmarkSnapshots(b *testing.B) {
 			}
 		}
 		b.ReportMetric(used(all), "%-all")
-		b.ReportMetric(number2(n.Eval(b, "lists:max([element(2, process_info(P, memory)) || P <- processes(), {_, {M, _, _}} <- [process_info(P, current_function)], lists:prefix(\"beamlens\", atom_to_list(M))]) / 1048576.")), "MB-largest")
+		b.ReportMetric(delayed(b, n, nil), "us-p99-idle")
+		b.ReportMetric(delayed(b, n, all), "us-p99-all")
+		b.Log("largest of ours: ", n.Eval(b, "lists:sublist(lists:reverse(lists:sort([{element(2, process_info(P, memory)) div 1024, M, F} || P <- processes(), {_, {M, F, _}} <- [process_info(P, current_function)], lists:prefix(\"beamlens\", atom_to_list(M))])), 3)."))
 	}
+}
+
+// A process that asks another a thousand times a second, and says how long 99 of 100 answers took at most, in microseconds.
+const pingErl = `-module(ping). -export([begin_/1, result/0]).
+	begin_(Ms) -> Until = erlang:monotonic_time(millisecond) + Ms, spawn(fun() -> register(pinger, self()), Echo = spawn_link(fun F() -> receive {From, X} -> From ! X, F() end end), done(ping(Echo, Until, [])) end).
+	ping(Echo, Until, Acc) -> T = erlang:monotonic_time(microsecond), Echo ! {self(), T}, receive T -> ok end, Took = erlang:monotonic_time(microsecond) - T,
+		receive after 1 -> ok end, case erlang:monotonic_time(millisecond) > Until of true -> lists:sort([Took | Acc]); false -> ping(Echo, Until, [Took | Acc]) end.
+	done(Sorted) -> receive {From, result} -> From ! {result, lists:nth(length(Sorted) * 99 div 100, Sorted)} end.
+	result() -> pinger ! {self(), result}, receive {result, R} -> R end.`
+
+// delayed gives the 99th percentile of round trips between two processes of the node while the snapshots are taken.
+func delayed(b *testing.B, n *erlangtest.Node, skills []*skill.Skill) float64 {
+	b.Helper()
+	for range 3 {
+		round(b, skills)
+	}
+	n.Eval(b, "ping:begin_(8000), ok.")
+	for range 8 {
+		round(b, skills)
+	}
+	return parsed(n.Eval(b, "ping:result()."))
 }
 
 // round takes the snapshots of all, and waits for the next second.
@@ -54,7 +78,7 @@ func round(b *testing.B, skills []*skill.Skill) {
 	<-next
 }
 
-func number2(text string) float64 {
+func parsed(text string) float64 {
 	v, _ := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	return v
 }
@@ -68,5 +92,5 @@ func cpu(b *testing.B, n *erlangtest.Node) float64 {
 	}
 	_, after, _ := strings.Cut(string(raw), ") ")
 	f := strings.Fields(after)
-	return (number2(f[11]) + number2(f[12])) / 100
+	return (parsed(f[11]) + parsed(f[12])) / 100
 }
