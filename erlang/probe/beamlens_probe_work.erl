@@ -21,6 +21,8 @@
 -define(HOTTEST, 10).
 -define(LOOKS, 8).
 -define(BETWEEN, 20).
+%% Who burns less than this each second is not looked at.
+-define(BUSY, 100000).
 %% Who burns less than this each second has no burst.
 -define(BURST, 50000).
 
@@ -31,15 +33,15 @@ snapshot() ->
     Busy = utilization(5000),
     (maps:without([schedulers], Busy))#{hottest => hottest(10000)}.
 
-%% Who did most of the last milliseconds, in per cent of one scheduler: its part of all reductions, of the time that schedulers worked.
+%% Who was seen to run, or to wait for its turn, in most of the samples. How many reductions it burnt does not tell: functions of the VM's own
+%% count them as they like. Of those that were seen equally often it is who burnt most.
 hottest(Ms) ->
-    Samples = history(Ms),
-    #{utilization_pct := Used} = utilization(Ms),
-    case {Samples, window(Ms)} of
-        {[_, _, _ | _], [{Now, _, _, R1}, {Then, _, _, R0}]} when is_number(Used), R1 > R0, Now > Then ->
-            Work = erlang:system_info(schedulers_online) * Used * (Now - Then) / (R1 - R0) / 1000,
-            case by_rate(maps:to_list(sums(Samples))) of
-                [{P, Sum} | _] -> #{pid => pid(P), name => maps:get(P, names([P]), null), pct => min(100.0, round(Sum / length(Samples) * Work * 10) / 10)};
+    case history(Ms) of
+        Samples = [_, _, _ | _] ->
+            Seen = lists:foldl(fun({_, _, _, Running}, Acc) -> lists:foldl(fun(P, A) -> A#{P => maps:get(P, A, 0) + 1} end, Acc, Running) end, #{}, Samples),
+            Burnt = sums(Samples),
+            case lists:reverse(lists:sort([{N, maps:get(P, Burnt, 0), P} || {P, N} <- maps:to_list(Seen)])) of
+                [{N, _, P} | _] -> #{pid => pid(P), name => maps:get(P, names([P]), null), pct => round(N * 1000 / length(Samples)) / 10};
                 [] -> #{pid => null, name => null, pct => 0.0}
             end;
         _ -> null
@@ -266,5 +268,11 @@ sample() ->
         undefined -> []
     end,
     #{hot := Hot} = beamlens_probe:known_rates(),
-    {Reductions, _} = erlang:statistics(reductions),
-    {now_ms(), Times, by_rate(maps:to_list(Hot)), Reductions}.
+    {now_ms(), Times, by_rate(maps:to_list(Hot)), [P || {P, R} <- maps:to_list(Hot), R >= ?BUSY, runs(P)]}.
+
+%% This waits for a process that is in a native function, until it is out of it; then it has run.
+runs(P) ->
+    case process_info(P, status) of
+        {_, Status} -> Status =:= running orelse Status =:= runnable orelse Status =:= garbage_collecting;
+        undefined -> false
+    end.

@@ -37,6 +37,8 @@ func GC(c Caller) *skill.Skill {
 			{Name: "lazy_binaries_mb", Unit: "MB", Kind: skill.Gauge, Doc: "binaries of processes that have not been collected for half a minute"},
 		},
 		Rules: []skill.Rule{
+			// A heap that rises and falls with its collections does so by a factor of two or three.
+			{Metric: "largest_heap_mb", Growth: &skill.Growth{Factor: 4, Min: 150, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "a heap has become so large that its collections stop its process"},
 			// Twice as much within two minutes, and a fifth of a gigabyte, is no cache that fills: those are collected while they do.
 			{Metric: "lazy_binaries_mb", Growth: &skill.Growth{Factor: 2, Min: 200, Over: 2 * time.Minute}, Severity: beamlens.SeverityWarning, Doc: "processes keep binaries and are never collected"},
 		},

@@ -45,9 +45,11 @@ func Ports(c Caller) *skill.Skill {
 			{Metric: "fd_utilization_pct", Above: 80, Severity: beamlens.SeverityWarning, Doc: "at the limit no socket is accepted and no file opened"},
 			{Metric: "fd_utilization_pct", Above: 95, Severity: beamlens.SeverityCritical, Doc: "at the limit no socket is accepted and no file opened"},
 			{Metric: "port_utilization_pct", Above: 70, Severity: beamlens.SeverityWarning, Doc: "the original's threshold; at the limit no port can be opened"},
-			// A reconnect of all clients is smaller or stays where it was before; twice as many as there were within a minute is neither.
-			{Metric: "port_count", Growth: &skill.Growth{Factor: 2, Min: 1000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "ports are opened and not closed"},
-			{Metric: "socket_count", Growth: &skill.Growth{Factor: 2, Min: 1000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "sockets are opened and not closed"},
+			// Four times as many within a minute is no busy hour; a reconnect of all clients ends where it was before. Where there are many, twice is enough.
+			{Metric: "port_count", Growth: &skill.Growth{Factor: 4, Min: 250, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "ports are opened and not closed"},
+			{Metric: "port_count", Growth: &skill.Growth{Factor: 2, Min: 2000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "ports are opened and not closed"},
+			{Metric: "socket_count", Growth: &skill.Growth{Factor: 4, Min: 250, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "sockets are opened and not closed"},
+			{Metric: "socket_count", Growth: &skill.Growth{Factor: 2, Min: 2000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "sockets are opened and not closed"},
 			// The drivers stop their writers at some kilobytes: so much is written by processes that do not let themselves be stopped.
 			{Metric: "queue_total_mb", Above: 64, For: 20 * time.Second, Severity: beamlens.SeverityWarning, Doc: "who should read does not, and what waits is memory"},
 		},

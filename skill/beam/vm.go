@@ -39,13 +39,13 @@ func VM(c Caller) *skill.Skill {
 			skill.Func("beam_scheduler_capacity_available", "Whether the schedulers have time left: under 70 % of the last seconds were used.", "beam_scheduler_capacity_available()", v.capacity),
 			skill.Func("beam_scheduler_health", "How busy and how evenly used the schedulers are, and what waits for them.", "beam_scheduler_health()", v.health),
 			skill.Func("beam_top_reducers_window", "The processes that did most work over the last milliseconds, a minute at most.", "beam_top_reducers_window(5, 10000)", v.reducers),
+			skill.Func("beam_hottest_process", "The process that was running, or waiting for its turn, in most samples of the last ten seconds.", "beam_hottest_process()", v.hottest),
 			skill.Func("beam_reduction_rate", "The work of one process: measured for a moment, and over the window if it was among the hottest.", `beam_reduction_rate("init", 1000)`, v.reductionRate),
 			skill.Func("beam_burst_detection", "Processes that do more work in the last milliseconds than before, by at least so many per cent.", "beam_burst_detection(5000, 200)", v.bursts),
 			skill.Func("beam_hot_functions", "The functions that the hottest processes are in, sampled for a moment.", "beam_hot_functions(5, 200)", v.hotFunctions).Costs(skill.Costly),
 			skill.Func("beam_process_rates", "Processes that are started and that end, per second. The probe's own are among them, some tens.", "beam_process_rates()", v.processRates),
 			skill.Func("beam_time_to_exhaustion", "When processes, ports and atoms are used up if they go on as measured; null if there is no steady growth.", "beam_time_to_exhaustion()", v.exhaustion),
 			skill.Func("beam_atom_growth_rate", "Atoms per minute over the last minutes, as far as they were watched.", "beam_atom_growth_rate(5)", v.atomGrowth),
-			skill.Func("beam_newest_atoms", "What the newest atoms look like, numbers left out: who makes them shows in their names.", "beam_newest_atoms(5)", v.newestAtoms).Costs(skill.Scan),
 			skill.Func("beam_atom_leak_detected", "Whether atoms are made steadily: more than half of the table is used, or a day's growth would fill it.", "beam_atom_leak_detected()", v.atomLeak),
 		},
 		Metrics:   vmMetrics,
@@ -59,7 +59,6 @@ var vmMetrics = []skill.Metric{
 	{Name: "process_utilization_pct", Unit: "%", Kind: skill.Ratio, Limit: 100, Quiet: true, Doc: "processes of the limit"},
 	{Name: "port_utilization_pct", Unit: "%", Kind: skill.Ratio, Limit: 100, Quiet: true, Doc: "ports of the limit"},
 	{Name: "atom_utilization_pct", Unit: "%", Kind: skill.Ratio, Limit: 100, Quiet: true, Doc: "atoms of the limit"},
-	{Name: "atom_count", Unit: "atoms", Kind: skill.Gauge, Quiet: true, Doc: "atoms"},
 	{Name: "process_count", Unit: "processes", Kind: skill.Gauge, Doc: "processes"},
 	{Name: "port_count", Unit: "ports", Kind: skill.Gauge, Doc: "ports"},
 	{Name: "scheduler_run_queue", Unit: "processes", Kind: skill.Gauge, Quiet: true, Doc: "processes and ports that wait for a scheduler"},
@@ -67,7 +66,7 @@ var vmMetrics = []skill.Metric{
 	{Name: "processes_spawned", Unit: "processes", Kind: skill.Counter, Doc: "processes that were started, those of the probe among them"},
 	{Name: "processes_exited", Unit: "processes", Kind: skill.Counter, Quiet: true, Doc: "processes that ended"},
 	{Name: "scheduler_utilization_pct", Unit: "%", Kind: skill.Ratio, Quiet: true, Doc: "how much of the last seconds the schedulers worked"},
-	{Name: "hottest_process_pct", Unit: "%", Kind: skill.Ratio, Quiet: true, Doc: "the process that did most of the last ten seconds' work, in per cent of one scheduler"},
+	{Name: "hottest_process_pct", Unit: "%", Kind: skill.Ratio, Quiet: true, Doc: "in how many of the samples of the last ten seconds the busiest process was running or waiting for its turn"},
 	{Name: "message_queue_max", Unit: "messages", Kind: skill.Gauge, Doc: "the longest mailbox"},
 	{Name: "message_queue_total", Unit: "messages", Kind: skill.Gauge, Doc: "messages in all mailboxes"},
 	{Name: "memory_total_mb", Unit: "MB", Kind: skill.Gauge, Doc: "memory of the node"},
@@ -88,8 +87,6 @@ var vmRules = []skill.Rule{
 	{Metric: "process_utilization_pct", Above: 90, Severity: beamlens.SeverityCritical, Doc: "at the limit nothing can be spawned"},
 	{Metric: "port_utilization_pct", Above: 70, Severity: beamlens.SeverityWarning, Doc: "at the limit no socket or file can be opened"},
 	{Metric: "atom_utilization_pct", Above: 50, Severity: beamlens.SeverityCritical, Doc: "atoms are never removed, and the VM stops at the limit"},
-	// Loading code makes tens of thousands, at the start of a large system.
-	{Metric: "atom_count", Growth: &skill.Growth{Factor: 1.5, Min: 60_000, Over: time.Minute}, Severity: beamlens.SeverityCritical, Doc: "atoms are made of data; at this rate the VM stops within the hour"},
 	{Metric: "run_queue_per_scheduler", Above: 2, For: 20 * time.Second, Severity: beamlens.SeverityWarning, Doc: "work waits for schedulers"},
 	// With the ten seconds of the metric these are twenty without a pause. What serves requests waits for the next one now and then.
 	{Metric: "hottest_process_pct", Above: 85, For: 12 * time.Second, Severity: beamlens.SeverityWarning, Doc: "one process computes without a pause"},
@@ -107,7 +104,6 @@ var vmEdges = []beamlens.Edge{
 	{From: "beam.message_queue_max", To: "beam.memory_processes_mb", Why: "messages that wait are memory of the process that does not take them"},
 	{From: "beam.process_count", To: "beam.memory_processes_mb", Why: "every process has a heap and a stack"},
 	{From: "beam.process_count", To: "beam.process_utilization_pct", Why: "the limit is of the count"},
-	{From: "beam.atom_count", To: "beam.atom_utilization_pct", Why: "the limit is of the count"},
 	{From: "beam.port_count", To: "beam.port_utilization_pct", Why: "the limit is of the count"},
 	{From: "beam.memory_processes_mb", To: "beam.memory_total_mb", Why: "memory of processes is part of the total"},
 	{From: "beam.binary_memory_mb", To: "beam.memory_total_mb", Why: "binaries are part of the total"},
@@ -131,7 +127,7 @@ func vmPlaybooks() []skill.Playbook {
 		playbook("hot_processes", "the processes that did most work in the last second", "run_queue_per_scheduler", "scheduler_run_queue", "scheduler_utilization_pct"),
 		playbook("hot_process", "the process that does most work, and in which functions", "hottest_process_pct"),
 		playbook("spawns", "which processes there are most of, and who starts them", "processes_spawned"),
-		playbook("atoms", "the atom table, and what the newest atoms look like", "atom_utilization_pct", "atom_count"),
+		playbook("atoms", "the atom table", "atom_utilization_pct"),
 	}
 }
 

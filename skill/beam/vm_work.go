@@ -27,9 +27,9 @@ func (v *vm) work(ctx context.Context, r raw, s map[string]any) {
 	if u.Mean != nil {
 		s["scheduler_utilization_pct"], s["scheduler_utilization_max_pct"] = *u.Mean, *u.Max
 	}
-	if h := u.Hottest; h != nil {
-		s["hottest_process_pct"] = h.Pct
-		if h.Pid != nil && h.Pct >= 1 {
+	if h := u.Hottest; h != nil && h.Pct != nil {
+		s["hottest_process_pct"] = *h.Pct
+		if h.Pid != nil {
 			s["hottest_process_pid"] = *h.Pid
 			if h.Name != nil {
 				s["hottest_process_name"] = *h.Name
@@ -39,13 +39,23 @@ func (v *vm) work(ctx context.Context, r raw, s map[string]any) {
 }
 
 type workReading struct {
-	Mean    *float64 `json:"utilization_pct"`
-	Max     *float64 `json:"max_pct"`
-	Hottest *struct {
-		Pid  *string `json:"pid"`
-		Name *string `json:"name"`
-		Pct  float64 `json:"pct"`
-	} `json:"hottest"`
+	Mean    *float64    `json:"utilization_pct"`
+	Max     *float64    `json:"max_pct"`
+	Hottest *hottestOut `json:"hottest"`
+}
+
+type hottestOut struct {
+	Pid  *string  `json:"pid"`
+	Name *string  `json:"name"`
+	Pct  *float64 `json:"pct"`
+}
+
+func (v *vm) hottest(ctx context.Context, _ none) (hottestOut, error) {
+	r, err := ask[workReading](ctx, v.caller, "work", "snapshot")
+	if r.Hottest == nil {
+		return hottestOut{}, err
+	}
+	return *r.Hottest, err
 }
 
 type utilizationIn struct {

@@ -1,4 +1,8 @@
-local p = beam_top_reducers_window(3, 10000).processes[1]
+local p
+local busiest = beam_hottest_process()
+for _, r in ipairs(beam_top_reducers_window(20, 10000).processes) do
+  if p == nil or r.pid == busiest.pid then p = r end
+end
 if p == nil then
   return {nothing = true, reason = "no process stands out"}
 end
@@ -17,7 +21,7 @@ if p.message_queue and p.message_queue > 0 then waiting = string.format(" %.0f m
 return {
   type = "hot_process",
   severity = "warning",
-  summary = string.format("%s computes without a pause, in %s: it has %.0f %% of one of %.0f schedulers.", who, where, finding.value, s.schedulers_online) .. waiting,
+  summary = string.format("%s computes without a pause, in %s: it was running, or waiting for one of %.0f schedulers, in %.0f %% of the samples of the last ten seconds.", who, where, s.schedulers_online, busiest.pct or finding.value) .. waiting,
   observation = string.format("%s made %.0f reductions a second over the last ten seconds. It was seen in: %s.", who, p.reductions_per_s, #list > 0 and table.concat(list, ", ") or where),
   hypothesis = "It is in a loop that does not end, or has more to compute than it should.",
   culprit = {kind = "process", id = p.pid, name = p.name, facts = {reductions_per_s = p.reductions_per_s, current_function = where, message_queue = p.message_queue}},
