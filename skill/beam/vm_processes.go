@@ -15,6 +15,8 @@ type topOut struct {
 	Limit     int64        `json:"limit"`
 	SortBy    string       `json:"sort_by"`
 	Processes []processRow `json:"processes"`
+	// Those that did not let themselves be read: they run something that cannot be interrupted, or are being collected.
+	Unanswering []parent `json:"unanswering"`
 }
 
 type processRow struct {

@@ -1,10 +1,30 @@
 local memory = beam_get_memory()
 local top = beam_top_processes(5, "memory")
-local p = top.processes[1]
-if p == nil or p.memory_kb == nil then
+local grown = finding.value - finding.ordinary
+local p, silent
+for _, x in ipairs(top.processes) do
+  if x.memory_kb then
+    p = p or x
+  else
+    silent = silent or x
+  end
+end
+silent = silent or top.unanswering and top.unanswering[1]
+if silent and (p == nil or p.memory_kb / 1024 < grown * 0.3) then
+  -- A process with gigabytes is collected for seconds, and tells nothing meanwhile.
+  local name = silent.name or silent.pid
+  if silent.name then name = name .. " (" .. silent.pid .. ")" end
+  return {
+    type = "memory_growth",
+    summary = string.format("Memory of processes grew by %d MB to %d MB; %s does not answer, and is probably being collected.", grown, memory.processes_mb, name),
+    observation = string.format("%s does not let itself be read, and no process that does has more than %d MB.", name, p and p.memory_kb / 1024 or 0),
+    hypothesis = "Its heap is so large that a garbage collection takes seconds; or it runs a native function.",
+    culprit = {kind = "process", id = silent.pid, name = silent.name, facts = {answers = false}},
+  }
+end
+if p == nil then
   return {nothing = true, reason = "no process tells its memory"}
 end
-local grown = finding.value - finding.ordinary
 local mb = p.memory_kb / 1024
 local who = p.name or p.label or p.pid
 if p.name or p.label then who = who .. " (" .. p.pid .. ")" end
