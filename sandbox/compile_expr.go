@@ -268,7 +268,11 @@ func (g *gen) binary(e *expr, reg int) {
 		g.concat(e, reg)
 		return
 	case tEq, tNe, tLt, tLe, tGt, tGe:
-		j := g.compare(e, true)
+		into := -1
+		if reg == g.free-1 && reg >= g.locals() {
+			into = reg // the left operand can have the place of the result: a chain needs no more registers
+		}
+		j := g.compare(e, true, into)
 		g.emit(instr{op: opLoadFalse, a: uint8(reg)}, e.line, nil)
 		skip := g.emit(instr{op: opJump, d: 1}, e.line, nil)
 		_ = skip
@@ -398,8 +402,16 @@ func (g *gen) concat(e *expr, reg int) {
 	g.free = free
 }
 
-// compare emits a comparison that jumps when it is cond, and gives the jump.
-func (g *gen) compare(e *expr, cond bool) int {
+// compare emits a comparison that jumps when it is cond, and gives the jump. The left operand may be put into a register, if that is
+// not -1.
+func (g *gen) compare(e *expr, cond bool, into int) int {
+	left := func(l *expr) int {
+		if into >= 0 && !(l.op == eLocal && !l.sym.captured) {
+			g.to(l, into)
+			return into
+		}
+		return g.any(l)
+	}
 	free := g.free
 	defer func() { g.free = free }()
 	l, r, tok := e.a, e.b, e.tok
@@ -414,11 +426,11 @@ func (g *gen) compare(e *expr, cond bool) int {
 	if r.op == eNumber || tok == tEq && (r.op == eString || r.op == eNil || r.op == eTrue || r.op == eFalse) {
 		if k := g.constant(literal(r)); k < 256 {
 			op := map[token]opcode{tEq: opEqK, tLt: opLtK, tLe: opLeK, tGt: opGtK, tGe: opGeK}[tok]
-			a := g.any(l)
+			a := left(l)
 			return g.emit(instr{op: op, a: uint8(a), b: uint8(k), c: c}, e.line, e)
 		}
 	}
-	a := g.any(l)
+	a := left(l)
 	b := g.any(r)
 	switch tok {
 	case tGt:
@@ -472,7 +484,7 @@ func (g *gen) jumpIf(e *expr, cond bool) []int {
 	case eBinary:
 		switch e.tok {
 		case tEq, tNe, tLt, tLe, tGt, tGe:
-			return []int{g.compare(e, cond)}
+			return []int{g.compare(e, cond, -1)}
 		}
 	case eAnd, eOr:
 		if (e.op == eOr) == cond { // either side decides

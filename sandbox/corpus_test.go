@@ -74,7 +74,7 @@ func reference(t *testing.T, lua, program string) string {
 // ours is reference with the sandbox.
 func ours(t *testing.T, program string) string {
 	t.Helper()
-	res, err := Run(t.Context(), program, nil, Limits{Time: 10 * time.Second, Output: 1 << 20})
+	res, err := Run(t.Context(), program, nil, Limits{Time: 10 * time.Second, Output: 1 << 20, Source: 1 << 20})
 	out := res.Printed
 	if err != nil {
 		var e *Error

@@ -133,6 +133,9 @@ func (r *run) mendCall(f *failure) string {
 		if f.obj.isTable() {
 			return "A table is no function: an element is read with [ ], t[1]."
 		}
+		if e.op == eMethod {
+			return e.s.s + " is a " + f.obj.typeName() + ", no method: read it with a dot, ." + e.s.s + ", without ()."
+		}
 		return ""
 	}
 	switch e.op {

@@ -133,10 +133,13 @@ func basePairs(a args) (int, *failure) {
 // basePrint writes to what the run printed, which is limited.
 func basePrint(a args) (int, *failure) {
 	r := a.th.r
-	for i := range a.n {
-		s, f := a.th.tostring(a.get(i))
-		if f != nil {
-			return 0, f
+	for i := range a.n + 1 {
+		s := empty
+		if i < a.n {
+			var f *failure
+			if s, f = a.th.tostring(a.get(i)); f != nil {
+				return 0, f
+			}
 		}
 		if r.printed.Len()+len(s.s)+1 > r.limits.Output {
 			r.printed.WriteString(s.s[:max(0, min(len(s.s), r.limits.Output-r.printed.Len()))])
@@ -145,7 +148,7 @@ func basePrint(a args) (int, *failure) {
 		if f := r.touch(len(s.s)); f != nil {
 			return 0, f
 		}
-		if i > 0 {
+		if i > 0 && i < a.n {
 			r.printed.WriteByte('\t')
 		}
 		r.printed.WriteString(s.s)

@@ -39,7 +39,14 @@ func find(a args, isFind bool) (int, *failure) {
 	}
 	pat, anchored := strings.CutPrefix(p.s, "^")
 	m := &matcher{th: a.th, src: s.s, pat: pat}
+	m.literal()
 	for at := init; ; at++ {
+		if at < len(s.s) && !anchored && m.hopeless(at) {
+			if !m.charge(1) {
+				return 0, m.fail
+			}
+			continue
+		}
 		m.level, m.depth = 0, 0
 		e := m.match(at, 0)
 		if m.fail != nil {
@@ -105,6 +112,7 @@ func strGmatch(a args) (int, *failure) {
 	if f != nil {
 		return 0, f
 	}
+	b.size = 1024
 	return a.ret(vBuiltin(b))
 }
 

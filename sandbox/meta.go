@@ -70,9 +70,17 @@ func (r *run) metamethod(v value, e event) value {
 // maxChain is how many __index or __newindex tables are followed.
 const maxChain = 2000
 
+// longKey tells whether finding a key takes time, for its hash and for comparing it.
+func longKey(k value) bool { return k.o != nil && k.o.kind == kindString && len(k.str().s) > 256 }
+
 // lookup gives obj[key]: the value, or the function that is to be called with the object and the key.
 func (th *thread) lookup(obj, key value) (v, h, of value, f *failure) {
 	r := th.r
+	if longKey(key) {
+		if f := r.touch(len(key.str().s)); f != nil {
+			return v, h, obj, f
+		}
+	}
 	for range maxChain {
 		if obj.isTable() {
 			t := obj.table()
@@ -162,6 +170,11 @@ func (th *thread) call1(h value, list ...value) (value, *failure) {
 // assign does obj[key] = v, or gives the function that is to be called with object, key and value.
 func (th *thread) assign(obj, key, v value) (h, of value, f *failure) {
 	r := th.r
+	if longKey(key) {
+		if f := r.touch(2 * len(key.str().s)); f != nil {
+			return h, obj, f
+		}
+	}
 	for range maxChain {
 		if obj.isTable() {
 			t := obj.table()

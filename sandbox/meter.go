@@ -23,8 +23,7 @@ type meter struct {
 	fixed    int64 // of the compiled program, live as long as the run
 	pinned   int64 // held by library code and reachable from nowhere else yet
 	traces   int
-	peak     int64
-	tracing  bool
+	freed    int64 // by traces, since Go's collector was last asked
 	liveSum  int64
 	traceSum int64
 }

@@ -219,6 +219,9 @@ func hexValue(c byte) uint64 {
 	return uint64(c|0x20-'a') + 10
 }
 
+// maxNumeral is how long a numeral may be: reading one takes more than a few nanoseconds a byte, and none that anybody means is so long.
+const maxNumeral = 4096
+
 // parseNumber reads a numeral as the lexer and tonumber do, with space around; nil if it is none (Lua 5.4 manual, 3.1).
 // Long ones must be charged by the caller.
 func parseNumber(s string) value {
@@ -227,6 +230,9 @@ func parseNumber(s string) value {
 	}
 	for len(s) > 0 && isSpace(s[len(s)-1]) {
 		s = s[:len(s)-1]
+	}
+	if len(s) > maxNumeral {
+		return value{}
 	}
 	body, negative := s, false
 	if len(body) > 0 && (body[0] == '-' || body[0] == '+') {

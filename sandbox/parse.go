@@ -1,5 +1,7 @@
 package sandbox
 
+import "strings"
+
 // maxLevels is how deep the text may nest: brackets, blocks, functions. It bounds the recursion of parser and compiler.
 const (
 	maxLevels   = 200
@@ -14,8 +16,18 @@ type parser struct {
 	levels int
 	env    *symbol // the variable _ENV, where the program says _ENV
 	elseIf int32   // the line of the last "else if", which leaves an end missing
+	misfit string  // what is said of the first end that is indented otherwise than what it closes
 	isEnv  bool
 }
+
+// indent is how many spaces a line begins with.
+func (p *parser) indent(line int32) int {
+	text := p.r.textOf(int(line))
+	return len(text) - len(strings.TrimLeft(text, " \t"))
+}
+
+// firstOnLine tells whether the present word is the first of its line.
+func (p *parser) firstOnLine() bool { return p.lastLine != p.cur.line }
 
 const (
 	sizeExpr = 208
@@ -66,6 +78,9 @@ func (p *parser) expect(t token) {
 // match expects the closing of what was opened at a line.
 func (p *parser) match(closing, opening token, line int32) {
 	if p.cur.tok == closing {
+		if closing == tEnd && p.misfit == "" && line != p.cur.line && p.indent(line) != p.indent(p.cur.line) && p.firstOnLine() {
+			p.misfit = "By the indentation, the " + tokenTexts[opening] + " at line " + itoa(int64(line)) + " has no end of its own: the end at line " + itoa(int64(p.cur.line)) + " closes it."
+		}
 		p.next()
 		return
 	}
@@ -76,6 +91,8 @@ func (p *parser) match(closing, opening token, line int32) {
 	switch {
 	case closing == tEnd && p.elseIf > 0:
 		hint = "The else if at line " + itoa(int64(p.elseIf)) + " opens a second if, which needs an end of its own; write elseif."
+	case closing == tEnd && p.cur.tok == tEOF && p.misfit != "":
+		hint = p.misfit
 	case closing == tEnd && p.cur.tok == tEOF:
 		hint = "The " + tokenTexts[opening] + " at line " + itoa(int64(line)) + " has no end: add one after its last statement."
 	}
@@ -110,7 +127,9 @@ func (p *parser) chunk() *funcNode {
 	fn.body = p.block()
 	if p.cur.tok != tEOF {
 		hint := ""
-		if p.cur.tok == tEnd {
+		if p.slip() != "" && p.cur.tok != tEnd {
+			hint = ""
+		} else if p.cur.tok == tEnd {
 			hint = "This end closes nothing: there is one too many."
 		} else if n := len(fn.body.list); n > 0 && fn.body.list[n-1].op == sReturn {
 			hint = "return must be the last statement: nothing may follow it."

@@ -8,6 +8,8 @@ type matcher struct {
 	pat     string
 	level   int
 	depth   int
+	work    uint // steps, of which every 64 are charged together
+	first   bool // every match begins with pat[0]
 	fail    *failure
 	capture [maxCaptures]capture
 }
@@ -52,7 +54,7 @@ func (m *matcher) match(s, p int) int {
 
 func (m *matcher) follow(s, p int) int {
 	for {
-		if !m.charge(1) {
+		if m.work++; m.work&63 == 0 && !m.charge(64) {
 			return -1
 		}
 		if p == len(m.pat) {
@@ -112,9 +114,11 @@ func (m *matcher) follow(s, p int) int {
 				}
 			}
 		}
-		end := m.classEnd(p)
-		if m.fail != nil {
-			return -1
+		end := p + 1
+		if c := m.pat[p]; c == '%' || c == '[' {
+			if end = m.classEnd(p); m.fail != nil {
+				return -1
+			}
 		}
 		next := byte(0)
 		if end < len(m.pat) {
@@ -162,9 +166,13 @@ func (m *matcher) follow(s, p int) int {
 func (m *matcher) longest(s, p, end int) int {
 	n := 0
 	for m.single(s+n, p, end) {
-		if n++; !m.charge(1) {
+		n++
+		if m.work++; m.work&63 == 0 && !m.charge(64) {
 			return -1
 		}
+	}
+	if end+1 == len(m.pat) { // nothing follows that could want fewer
+		return s + n
 	}
 	for ; n >= 0; n-- {
 		if e := m.match(s+n, end+1); e >= 0 || m.fail != nil {
@@ -226,37 +234,60 @@ func (m *matcher) classEnd(p int) int {
 }
 
 func classMatches(c, class byte) bool {
-	in := false
-	switch class | 0x20 {
-	case 'a':
-		in = isAlpha(c)
-	case 'c':
-		in = c < 32 || c == 127
-	case 'd':
-		in = isDigit(c)
-	case 'g':
-		in = c > 32 && c < 127
-	case 'l':
-		in = c >= 'a' && c <= 'z'
-	case 'p':
-		in = c > 32 && c < 127 && !isAlpha(c) && !isDigit(c)
-	case 's':
-		in = isSpace(c)
-	case 'u':
-		in = c >= 'A' && c <= 'Z'
-	case 'w':
-		in = isAlpha(c) || isDigit(c)
-	case 'x':
-		in = isHex(c)
-	case 'z': // of Lua 5.1
-		in = c == 0
-	default:
+	bits := classes[class|0x20]
+	if bits == 0 || !isAlpha(class) {
 		return class == c
 	}
-	if !isAlpha(class) {
-		return class == c
+	return (byteClasses[c]&bits != 0) != (class&0x20 == 0)
+}
+
+// The classes of C's ctype.h, a bit each.
+const (
+	classA uint16 = 1 << iota
+	classC
+	classD
+	classG
+	classL
+	classP
+	classS
+	classU
+	classX
+	classZ
+)
+
+var classes = [256]uint16{'a': classA, 'c': classC, 'd': classD, 'g': classG, 'l': classL, 'p': classP, 's': classS, 'u': classU, 'w': classA | classD, 'x': classX, 'z': classZ}
+
+var byteClasses = func() (t [256]uint16) {
+	for i := range t {
+		c := byte(i)
+		for _, x := range []struct {
+			in   bool
+			bits uint16
+		}{{isAlpha(c), classA}, {c < 32 || c == 127, classC}, {isDigit(c), classD}, {c > 32 && c < 127, classG}, {c >= 'a' && c <= 'z', classL},
+			{c > 32 && c < 127 && !isAlpha(c) && !isDigit(c), classP}, {isSpace(c), classS}, {c >= 'A' && c <= 'Z', classU}, {isHex(c), classX}, {c == 0, classZ}} {
+			if x.in {
+				t[i] |= x.bits
+			}
+		}
 	}
-	return in != (class&0x20 == 0)
+	return
+}()
+
+// hopeless tells whether no match can begin at s, because its first byte is not the one that every match begins with.
+func (m *matcher) hopeless(s int) bool {
+	return m.first && (s >= len(m.src) || m.src[s] != m.pat[0])
+}
+
+// literal finds out whether a pattern begins with a byte that stands for itself, once.
+func (m *matcher) literal() {
+	if m.pat == "" {
+		return
+	}
+	switch m.pat[0] {
+	case '^', '$', '(', ')', '%', '.', '[':
+		return
+	}
+	m.first = len(m.pat) == 1 || m.pat[1] != '*' && m.pat[1] != '?' && m.pat[1] != '-'
 }
 
 // set tells whether c is in the set from p, its [, to end, its ].

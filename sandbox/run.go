@@ -103,9 +103,11 @@ func (r *run) open() *failure {
 	if f := r.allocFixed(int64(sizeTable*12) + int64(library.size)); f != nil {
 		return f
 	}
-	r.globals = library.globals.copy()
-	for _, l := range library.tables {
-		t := l.table.copy()
+	r.globals = library.globals.copy(len(r.functions) + 4)
+	own := make([]table, len(library.tables))
+	for i, l := range library.tables {
+		t := &own[i]
+		l.table.share(t)
 		r.globals.entries[l.at].val = vTable(t)
 		if l.name == "string" {
 			r.strings = &table{header: header{kind: kindTable}}

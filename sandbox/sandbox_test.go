@@ -70,7 +70,7 @@ func TestErrors(t *testing.T) {
 		{"no load", "return load('return 1')()", Runtime, 1, "There is no function load"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Run(t.Context(), c.program, functions, Limits{Time: 100 * time.Millisecond, CallbackTime: 100 * time.Millisecond})
+			_, err := Run(t.Context(), c.program, functions, Limits{Time: 200 * time.Millisecond, CallbackTime: 10 * time.Second})
 			var e *Error
 			if !errors.As(err, &e) {
 				t.Fatalf("got %v, want an *Error", err)

@@ -29,9 +29,9 @@ func (p *parser) slip() string {
 		return "Not equal is written ~= in Lua."
 	case has("!"):
 		return "Not is written not in Lua: if not x then … end."
-	case has("&&"):
+	case has("&&") || has("&") && strings.HasSuffix(before, "&"):
 		return "And is written and in Lua."
-	case has("||"):
+	case has("||") || has("|") && strings.HasSuffix(before, "|"):
 		return "Or is written or in Lua."
 	case has("+=") || has("-=") || has("*=") || has("/=") || has("..="):
 		op := rest[:strings.IndexByte(rest, '=')]
@@ -42,7 +42,7 @@ func (p *parser) slip() string {
 		return "A function is written function(x) return x end; a key of a table {key = value}."
 	case has("//"), has("/*"):
 		return "A comment begins with -- in Lua."
-	case has("#") && p.cur.tok == tLen && strings.TrimSpace(lastLine(before)) == "":
+	case has("#") && p.cur.tok == tLen && strings.TrimSpace(before[strings.LastIndexByte(before, '\n')+1:]) == "":
 		return "A comment begins with -- in Lua."
 	case has("?"):
 		return "Lua has no ?: write cond and a or b."

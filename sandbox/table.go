@@ -23,6 +23,8 @@ const (
 	smallTable = 8
 	// flagMap marks a table that came from a Go map, so that an empty one is no list.
 	flagMap = 2
+	// flagShared marks a table of the library that still has the entries of all runs: they are copied before the first change.
+	flagShared = 4
 )
 
 func (r *run) newTable(narr, nhash int) (*table, *failure) {
@@ -279,6 +281,11 @@ func (r *run) migrate(t *table) *failure {
 
 func (r *run) setHash(t *table, k, v value) *failure {
 	t.aux = 0 // a metamethod may have come
+	if t.flags&flagShared != 0 {
+		if f := r.own(t); f != nil {
+			return f
+		}
+	}
 	if p := t.find(k); p >= 0 {
 		t.entries[p].val = v
 		return nil
@@ -474,12 +481,40 @@ func (t *table) position(k value) (int, bool) {
 	return 0, false
 }
 
-// copy makes a run's own table of a template of the library.
-func (t *table) copy() *table {
-	c := &table{header: header{kind: kindTable}}
-	c.entries = append(make([]entry, 0, len(t.entries)+2), t.entries...)
+// share makes a run's own table of a template of the library. Its entries are copied when they change, which they hardly ever do.
+func (t *table) share(own *table) {
+	own.header = header{kind: kindTable, flags: flagShared}
+	own.entries, own.index = t.entries[:len(t.entries):len(t.entries)], t.index
+}
+
+// own copies what a table shares with other runs.
+func (r *run) own(t *table) *failure {
+	if f := r.alloc(int64(len(t.entries))*sizeEntry + int64(len(t.index))*4); f != nil {
+		return f
+	}
+	t.flags &^= flagShared
+	t.entries = append([]entry(nil), t.entries...)
 	if t.index != nil {
+		t.index = append([]uint32(nil), t.index...)
+	}
+	return nil
+}
+
+// copy makes a table with the same entries and room for more.
+func (t *table) copy(more int) *table {
+	c := &table{header: header{kind: kindTable}}
+	c.entries = append(make([]entry, 0, max(len(t.index)/2, len(t.entries)+more)), t.entries...)
+	if 2*cap(c.entries) <= len(t.index) {
 		c.index = append([]uint32(nil), t.index...)
+		return c
+	}
+	size := len(t.index)
+	for size < 2*cap(c.entries) {
+		size *= 2
+	}
+	c.index = make([]uint32, size)
+	for i := range c.entries {
+		c.enter(i)
 	}
 	return c
 }

@@ -50,7 +50,7 @@ func (r *run) trace() (int64, *failure) {
 		case kindBuiltin:
 			x := value{o: o}.builtin()
 			t.gray, x.gray = x.gray, nil
-			t.live += sizeBuiltin + int64(len(x.held))*sizeValue
+			t.live += sizeBuiltin + int64(len(x.held))*sizeValue + x.size
 			t.values(x.held)
 		case kindThread:
 			x := value{o: o}.thread()
@@ -169,7 +169,8 @@ func (t *tracer) threadBody(x *thread) {
 // release lets Go's collector free what the trace did not reach when it is much, or the process would hold it beside the
 // next 64 MiB: Go frees when the heap has doubled, which the program's limit must not depend on.
 func (r *run) release(freed int64) {
-	if freed > 24<<20 {
+	if r.freed += freed; r.freed > r.maxUsed/4 {
+		r.freed = 0
 		runtime.GC()
 	}
 }

@@ -160,6 +160,7 @@ type builtin struct {
 	call    Function // of a callback
 	held    []value  // what it holds on to: gmatch's strings, wrap's coroutine
 	state   any      // gmatch's position
+	size    int64    // of what it has besides
 }
 
 // special are the builtins that are frames of the machine and no Go calls, so that a yield passes through them.

@@ -41,9 +41,7 @@ reload:
 		case opLoadInt:
 			regs[in.a].setInt(int64(in.d))
 		case opLoadNil:
-			for i := range in.b {
-				regs[in.a+i] = value{}
-			}
+			clear(regs[in.a : int(in.a)+int(in.b)])
 		case opLoadTrue:
 			regs[in.a] = vTrue
 		case opLoadFalse:
@@ -108,15 +106,11 @@ reload:
 						}
 					}
 				}
-				if v := t.get(key); v.o != nil || t.meta == nil {
-					if key.o != nil && key.o.kind == kindString && len(key.str().s) > 256 {
-						if fl = r.touch(len(key.str().s)); fl != nil {
-							f.pc = int32(pc)
-							goto raise
-						}
+				if !longKey(key) {
+					if v := t.get(key); v.o != nil || t.meta == nil {
+						regs[in.a] = v
+						continue
 					}
-					regs[in.a] = v
-					continue
 				}
 			}
 			f.pc = int32(pc)
@@ -187,6 +181,12 @@ reload:
 			b, key := regs[in.a], k[in.d]
 			if b.o != nil && b.o.kind == kindTable {
 				t := b.table()
+				if t.flags&flagShared != 0 {
+					if fl = r.own(t); fl != nil {
+						f.pc = int32(pc)
+						goto raise
+					}
+				}
 				if int(in.c) < len(t.entries) && t.entries[in.c].key.o == key.o && t.entries[in.c].val.o != nil {
 					t.entries[in.c].val = regs[in.b]
 					continue
