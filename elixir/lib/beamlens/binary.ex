@@ -57,7 +57,7 @@ defmodule Beamlens.Binary do
   defp folder do
     case System.user_home() do
       nil -> Path.join(System.tmp_dir!(), "beamlens-#{System.get_env("USER", "nobody")}")
-      _ -> "beamlens" |> then(&:filename.basedir(:user_data, &1)) |> List.to_string()
+      _ -> IO.chardata_to_string(:filename.basedir(:user_data, "beamlens"))
     end
   end
 

@@ -434,6 +434,11 @@ defmodule Beamlens.Engine do
     _, _ -> :ok
   end
 
+  # The options of clients may hold keys; and what is served is long.
+  def format_status(status) do
+    Map.replace_lazy(status, :state, &(&1 |> Map.drop([:served, :described]) |> put_in([:config, :client_registry], :hidden)))
+  end
+
   defp tell(state, message) do
     Notifier.tell(state.config.queue, message)
     state
