@@ -124,7 +124,9 @@ defmodule Beamlens.Skill.Ecto do
 
   defp extras(repo, name, args) do
     if postgres?(repo) and Code.ensure_loaded?(EctoPSQLExtras) do
-      %{columns: columns, rows: rows} = EctoPSQLExtras.query(name, repo, format: :raw, args: args)
+      %{columns: columns, rows: rows} =
+        EctoPSQLExtras.query(name, repo, [format: :raw] ++ if(args == [], do: [], else: [args: args]))
+
       # The text of queries stays in the application.
       shown = columns |> Enum.with_index() |> Enum.reject(fn {c, _} -> c in ["query", "sql_snippet"] end)
       for row <- Enum.take(rows, 50), do: for({c, i} <- shown, into: %{}, do: {c, Enum.at(row, i)})
