@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -23,13 +25,17 @@ const (
 )
 
 func demoCommand() *cobra.Command {
-	var once, verbose bool
+	var once, verbose, attach bool
+	var pkg string
 	fault := "mailbox"
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Start a small Elixir shop, break it, and show what BeamLens says",
-		Long: `Starts a real Elixir application, attaches to it, shows it healthy, switches a fault on, shows the alert and the insight that
-name the culprit, switches the fault off, and shows the alert cleared. No key and no network are needed.`,
+		Long: `Starts a real Elixir application, shows it healthy, switches a fault on, shows the alert and the insight that name the culprit,
+switches the fault off, and shows the alert cleared. No key and no network are needed.
+
+The application has BeamLens in its supervision tree when the Elixir package is there, as it is in the repository; otherwise, or with
+--attach, it knows nothing of BeamLens and is attached to from outside.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i := slices.IndexFunc(scenario.All, func(s scenario.Scenario) bool { return s.Fault == fault })
@@ -37,12 +43,17 @@ name the culprit, switches the fault off, and shows the alert cleared. No key an
 				return &exit{exitUsage, fmt.Errorf("there is no fault %q; there are %s", fault, strings.Join(shop.Faults, ", "))}
 			}
 			d := &demo{Scenario: scenario.All[i], printer: newPrinter(cmd.OutOrStdout(), false, verbose), events: make(chan beamlens.Event, 1000)}
+			if d.pkg = pkg; !attach && pkg == "" {
+				d.pkg = findPackage()
+			}
 			return d.run(cmd.Context(), !once && isTerminal(cmd.OutOrStdout()))
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&once, "once", false, "run through and exit: 0 only if the right culprit was named")
 	f.StringVar(&fault, "fault", fault, "what to break: "+strings.Join(shop.Faults, ", "))
+	f.BoolVar(&attach, "attach", false, "attach to the application from outside")
+	f.StringVar(&pkg, "package", "", "the folder of the Elixir package (default: elixir, beside the folder of this program)")
 	f.BoolVar(&verbose, "verbose", false, "print every event")
 	return cmd
 }
@@ -50,6 +61,7 @@ name the culprit, switches the fault off, and shows the alert cleared. No key an
 type demo struct {
 	scenario.Scenario
 	printer *printer
+	pkg     string // the folder of the Elixir package; "": attach
 	events  chan beamlens.Event
 	open    map[string]bool // alerts that last
 }
@@ -65,24 +77,38 @@ func (d *demo) notify(ev beamlens.Event) {
 
 func (d *demo) run(ctx context.Context, stay bool) error {
 	d.open = map[string]bool{}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	under, end, err := d.under(ctx)
+	if err != nil {
+		return &exit{exitUnable, err}
+	}
+	defer end()
 	d.printer.note("Compiling the shop, a small Elixir application …")
-	project, err := shop.Compile(ctx)
+	project, err := shop.Compile(ctx, under)
 	if err != nil {
 		return &exit{exitUnable, err}
 	}
 	defer project.Remove()
-	d.printer.note("Starting it …")
+	if under != nil {
+		d.printer.note("Starting it, with {Beamlens, operators: […]} in its supervision tree …")
+	} else {
+		d.printer.note("Starting it …")
+	}
 	subject, err := project.Start(ctx)
 	if err != nil {
 		return &exit{exitUnable, err}
 	}
 	defer subject.Stop()
 
-	// Killing the shop or pressing Ctrl-C ends the engine, and the engine ends before the shop.
-	ctx, cancel := context.WithCancel(ctx)
-	a := attachment{link: link{node: subject.Node, dist: erlang.Options{Cookie: subject.Cookie}}, notify: d.notify}
+	// Killing the shop or pressing Ctrl-C ends the engine. One that is attached ends before the shop; one that is in it, with it.
 	done := make(chan error, 1)
-	go func() { done <- a.serve(ctx) }()
+	if under == nil {
+		a := attachment{link: link{node: subject.Node, dist: erlang.Options{Cookie: subject.Cookie}}, notify: d.notify}
+		go func() { done <- a.serve(ctx) }()
+	} else {
+		done <- nil
+	}
 	defer func() {
 		cancel()
 		<-done
@@ -98,6 +124,42 @@ func (d *demo) run(ctx context.Context, stay bool) error {
 		<-ctx.Done()
 	}
 	return nil
+}
+
+// under says what the shop is compiled with to run under BeamLens; nil: it is attached to.
+func (d *demo) under(ctx context.Context) (*shop.Under, func(), error) {
+	if d.pkg == "" {
+		return nil, func() {}, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := filepath.Abs(d.pkg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "mix.exs")); err != nil {
+		return nil, nil, fmt.Errorf("--package: %w", err)
+	}
+	events, end, err := follow(ctx, d.notify)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &shop.Under{Package: dir, Engine: self, Events: events}, end, nil
+}
+
+// findPackage gives the Elixir package of the repository that this program was built in, or "".
+func findPackage() string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	dir := filepath.Join(filepath.Dir(self), "..", "elixir")
+	if _, err := os.Stat(filepath.Join(dir, "mix.exs")); err != nil {
+		return ""
+	}
+	return dir
 }
 
 func (d *demo) tellStory(ctx context.Context, s *shop.Shop) error {

@@ -59,6 +59,7 @@ type port struct {
 	target beamlens.Target
 	store  store.Store
 	engine *engine.Engine // nil: there is nothing to watch
+	events *follower      // nil: nobody follows
 }
 
 // portConfig is what the VM says in its greeting.
@@ -104,7 +105,7 @@ type portOperator struct {
 
 // servePort watches until the VM is gone or says stop.
 func servePort(ctx context.Context, vm *erlang.Stdio) error {
-	p := &port{vm: vm, store: store.NewMemory()}
+	p := &port{vm: vm, store: store.NewMemory(), events: newFollower(os.Getenv(eventsFile))}
 	defer vm.Close()
 	greet, cancel := context.WithTimeout(ctx, greetIn)
 	defer cancel()
@@ -372,8 +373,11 @@ func (p *port) tellAnswer(id etf.Term, value any, err error) {
 	p.vm.Tell(etf.Tuple{etf.A("answer"), id, answer})
 }
 
-// notify hands an event to the VM. It never blocks.
-func (p *port) notify(ev beamlens.Event) { p.vm.Tell(etf.Tuple{etf.A("notify"), wire(ev)}) }
+// notify hands an event to the VM, and to who follows. It never blocks.
+func (p *port) notify(ev beamlens.Event) {
+	p.vm.Tell(etf.Tuple{etf.A("notify"), wire(ev)})
+	p.events.event(ev)
+}
 
 // statuses tells what the operators do when it changes, and now and then that we are alive.
 func (p *port) statuses(ctx context.Context) {

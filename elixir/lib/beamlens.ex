@@ -20,7 +20,7 @@ defmodule Beamlens do
   | `:client_registry` | none | language models: `%{primary: name, clients: [%{name:, provider:, options:, retry_policy:}]}` |
   | `:coordinator` | `[]` | `compaction_max_tokens:` and `compaction_keep_last:` of the coordinator |
   | `:store` | a file per application and node in the user's data directory | where alerts, insights and baselines are kept; `false`: in memory |
-  | `:path` | `config :beamlens, :path`, else what `mix compile` or `mix beamlens.install` has put into `priv`, else `beamlens` in `PATH` | the engine |
+  | `:path` | `config :beamlens, :path`, else `$BEAMLENS_PATH`, else what `mix compile` or `mix beamlens.install` has put into `priv`, else `beamlens` in `PATH` | the engine |
   | `:interval` | `1_000` | milliseconds between two snapshots |
 
   ## Operators

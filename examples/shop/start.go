@@ -20,7 +20,10 @@ import (
 )
 
 // Project is the compiled application, which can be started more than once. Make it with [Compile].
-type Project struct{ dir string }
+type Project struct {
+	dir   string
+	under []string // environment, when it runs under BeamLens
+}
 
 // Shop is a running node. Make it with [Project.Start].
 type Shop struct {
@@ -35,8 +38,15 @@ type Shop struct {
 // startIn is how long the shop may take to start.
 const startIn = 60 * time.Second
 
-// Compile writes the project into a temporary folder and compiles it there.
-func Compile(ctx context.Context) (*Project, error) {
+// Under says that the shop runs under BeamLens, with the Elixir package in its supervision tree.
+type Under struct {
+	Package string // its folder
+	Engine  string // the program that the package starts
+	Events  string // a file or pipe that the engine writes its events to, as JSON, a line each
+}
+
+// Compile writes the project into a temporary folder and compiles it there. Without under it knows nothing of BeamLens.
+func Compile(ctx context.Context, under *Under) (*Project, error) {
 	for _, program := range []string{"elixir", "mix", "erl"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return nil, fmt.Errorf("%s is not installed; the shop needs Elixir 1.14 or later: run scripts/setup, or install it with apt or brew", program)
@@ -46,7 +56,10 @@ func Compile(ctx context.Context) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Project{dir}
+	p := &Project{dir: dir}
+	if under != nil {
+		p.under = []string{"BEAMLENS_PACKAGE=" + under.Package, "BEAMLENS_PATH=" + under.Engine, "BEAMLENS_EVENTS=" + under.Events}
+	}
 	if err := os.CopyFS(dir, Files); err != nil {
 		return nil, errors.Join(err, p.Remove())
 	}
@@ -62,7 +75,8 @@ func Compile(ctx context.Context) (*Project, error) {
 func (p *Project) Remove() error { return os.RemoveAll(p.dir) }
 
 func (p *Project) env() []string {
-	return append(os.Environ(), "MIX_ENV=prod", "MIX_HOME="+filepath.Join(p.dir, ".mix"), "ERL_CRASH_DUMP_BYTES=0", "LC_ALL=C.UTF-8")
+	env := append(os.Environ(), p.under...)
+	return append(env, "MIX_ENV=prod", "MIX_HOME="+filepath.Join(p.dir, ".mix"), "ERL_CRASH_DUMP_BYTES=0", "LC_ALL=C.UTF-8")
 }
 
 var started atomic.Int64

@@ -17,7 +17,7 @@ func all() bool { return os.Getenv("BEAMLENS_SOAK") != "" }
 func project(t *testing.T) *shop.Project {
 	t.Helper()
 	erlangtest.Erl(t)
-	p, err := shop.Compile(t.Context())
+	p, err := shop.Compile(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

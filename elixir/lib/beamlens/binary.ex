@@ -6,6 +6,7 @@ defmodule Beamlens.Binary do
     installed = with dir when is_list(dir) <- :code.priv_dir(:beamlens), do: Path.join(List.to_string(dir), "beamlens")
 
     cond do
+      path = System.get_env("BEAMLENS_PATH") -> {:ok, Path.expand(path)}
       is_binary(installed) and File.regular?(installed) -> {:ok, installed}
       path = System.find_executable("beamlens") -> {:ok, path}
       true -> {:error, "There is no engine. Run `mix beamlens.install`, or set `config :beamlens, path: \"/path/to/beamlens\"`."}

@@ -15,7 +15,9 @@ defmodule Beamlens.Build do
   def stale do
     root = root()
     out = out()
-    if root && System.find_executable("go") && newer?(root, out), do: {:stale, root, out}, else: :fresh
+    # Who has an engine already needs none.
+    wanted = root && is_nil(System.get_env("BEAMLENS_PATH")) && is_nil(Application.get_env(:beamlens, :path))
+    if wanted && System.find_executable("go") && newer?(root, out), do: {:stale, root, out}, else: :fresh
   end
 
   defp newer?(root, out) do

@@ -1,7 +1,8 @@
 defmodule Mix.Tasks.Compile.Beamlens do
   @moduledoc """
   Builds the engine, as a part of `mix compile`: when the package is in its repository, Go is there, and the sources are newer than the
-  engine in `priv`. Otherwise it does nothing, and `mix beamlens.install` or `config :beamlens, :path` have to.
+  engine in `priv`. Otherwise, or with `$BEAMLENS_PATH` or `config :beamlens, :path`, it does nothing; then these name the engine, or
+  `mix beamlens.install` has put it there.
   """
   use Mix.Task.Compiler
 

@@ -1,7 +1,7 @@
 defmodule Shop.Application do
   @moduledoc """
   A small shop: customers fill carts, order, pay, and get a mail. It runs under steady load, and has faults that can be switched on
-  from outside (`Shop.Faults`). It knows nothing of BeamLens.
+  from outside (`Shop.Faults`). It runs under BeamLens when it was compiled with the package, and knows nothing of it otherwise.
   """
   use Application
 
@@ -17,8 +17,19 @@ defmodule Shop.Application do
       Shop.Orders,
       Shop.BackOffice,
       Shop.Customers
+      | beamlens()
     ]
 
     Supervisor.start_link(children, strategy: :rest_for_one, name: Shop.Supervisor)
+  end
+
+  defp beamlens do
+    if Code.ensure_loaded?(Beamlens) do
+      operators = [:beam, :ets, :gc, :logger, :ports, :sup, :system, :exception, :allocator, :overload, :vm_events]
+      # A demonstration leaves nothing behind.
+      [{Beamlens, operators: operators, store: false}]
+    else
+      []
+    end
   end
 end
