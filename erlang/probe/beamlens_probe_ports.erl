@@ -294,10 +294,22 @@ owners(Limit) ->
     Names = names([O || {_, {_, O, _}, _} <- Shown]),
     Deadline = now_ms() + ?SUSPECTS,
     #{counted => length(All), since_ms => Since,
-      openers => [#{kind => Kind, count => N, opener => pid(O), opener_name => maps:get(O, Names, null), opener_label => started_as(O, Deadline),
+      openers => [#{kind => Kind, count => N, opener => pid(O), opener_name => maps:get(O, Names, null), opener_of => case Names of #{O := _} -> null; _ -> above(O, 3, Deadline) end, opener_label => started_as(O, Deadline),
                     by => atom_text(By), owner_label => case By of owner -> null; parent -> started_as(Sample, Deadline) end,
                     growth => case Before of #{K := N0} -> N - N0; _ when Since =:= null -> null; _ -> N end}
                   || {N, K = {Kind, O, By}, Sample} <- Shown]}.
+
+%% The nearest process above one without a name that has one.
+above(_, 0, _) -> null;
+above(P, N, Deadline) ->
+    case node(P) =:= node() andalso slow_info(P, [parent], Deadline) of
+        [{_, Parent}] when is_pid(Parent) ->
+            case names([Parent]) of
+                #{Parent := Name} -> Name;
+                _ -> above(Parent, N - 1, Deadline)
+            end;
+        _ -> null
+    end.
 
 started_as(P, Deadline) ->
     case node(P) =:= node() andalso slow_info(P, [initial_call, garbage_collection_info], Deadline) of

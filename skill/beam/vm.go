@@ -88,8 +88,8 @@ var vmRules = []skill.Rule{
 	{Metric: "port_utilization_pct", Above: 70, Severity: beamlens.SeverityWarning, Doc: "at the limit no socket or file can be opened"},
 	{Metric: "atom_utilization_pct", Above: 50, Severity: beamlens.SeverityCritical, Doc: "atoms are never removed, and the VM stops at the limit"},
 	{Metric: "run_queue_per_scheduler", Above: 2, For: 20 * time.Second, Severity: beamlens.SeverityWarning, Doc: "work waits for schedulers"},
-	// With the ten seconds of the metric these are twenty without a pause. What serves requests waits for the next one now and then.
-	{Metric: "hottest_process_pct", Above: 85, For: 12 * time.Second, Severity: beamlens.SeverityWarning, Doc: "one process computes without a pause"},
+	// With the ten seconds of the metric these are some twenty almost without a pause. What serves requests waits for the next one now and then.
+	{Metric: "hottest_process_pct", Above: 75, For: 8 * time.Second, Severity: beamlens.SeverityWarning, Doc: "one process computes without a pause"},
 	{Metric: "message_queue_max", Above: 10_000, Severity: beamlens.SeverityWarning, Doc: "a process is so far behind that it will not catch up by itself"},
 	{Metric: "message_queue_max", Above: 250_000, Severity: beamlens.SeverityCritical, Doc: "its mailbox alone is hundreds of megabytes, and every collection walks it"},
 	// A minute's growth that a deploy, a cache that fills, or a saw-tooth of collections does not show.

@@ -1,7 +1,9 @@
 local first, second
 local rows = ports_by_owner(20).openers
 for _, r in ipairs(rows) do
-  if r.growth == nil or r.growth >= 0 then
+  -- Sockets that are no ports are told by their kind.
+  local asked = finding.metric ~= "socket_count" or r["kind"]:sub(1, 7) == "socket "
+  if asked and (r.growth == nil or r.growth >= 0) then
     if first == nil then first = r elseif second == nil then second = r end
   end
 end
@@ -21,6 +23,11 @@ for _, s in ipairs(saturation) do
 end
 local who = first.opener_name or first.opener_label or first.opener
 if first.opener_name or first.opener_label then who = who .. " (" .. first.opener .. ")" end
+local name = first.opener_name
+if name == nil and first.opener_of then
+  name = "child of " .. first.opener_of
+  who = "a " .. name .. " (" .. first.opener .. ")"
+end
 local how = "has " .. first.count .. " open of the kind " .. first.kind
 if first.by == "parent" then
   how = string.format("started the processes that have %d open of the kind %s", first.count, first.kind)
@@ -36,5 +43,5 @@ return {
   observation = string.format("In use: %s. %s %s.", table.concat(used, ", "), who, how),
   context = others,
   hypothesis = "They are opened and not closed.",
-  culprit = {kind = "process", id = first.opener, name = first.opener_name, facts = {count = first.count, kind = first.kind, by = first.by, owners = first.owner_label}},
+  culprit = {kind = "process", id = first.opener, name = name, facts = {count = first.count, kind = first.kind, by = first.by, owners = first.owner_label}},
 }

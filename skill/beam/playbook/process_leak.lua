@@ -16,7 +16,16 @@ if first.initial_call == "erlang:apply/2" then
 end
 local culprit
 if first.parent_pid then
-  culprit = {kind = "process", id = first.parent_pid, name = first.parent_name, facts = {
+  local name = first.parent_name
+  if name == nil and first.parent_alive then
+    -- One without a name is known by who started it.
+    local ok, d = pcall(beam_process, first.parent_pid)
+    if ok and d.parent and d.parent.name then
+      name = "child of " .. d.parent.name
+      parent = "a " .. name .. " (" .. first.parent_pid .. ")"
+    end
+  end
+  culprit = {kind = "process", id = first.parent_pid, name = name, facts = {
     processes = first.count, initial_call = first.initial_call, current_function = first.current_function,
   }}
 end
