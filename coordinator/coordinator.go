@@ -42,6 +42,8 @@ type Options struct {
 	Invoke func(ctx context.Context, skills []string, reason string) (any, error)
 	// Health gives what the operators are doing, for questions.
 	Health func() any
+	// Limits gives how far each metric is from its limit, for questions.
+	Limits func() any
 
 	Gather      time.Duration // how long further alerts are waited for before a run; default 2 s
 	TurnTimeout time.Duration
@@ -243,12 +245,16 @@ type input struct {
 	Unread   int             `json:"unread"`
 	Edges    []beamlens.Edge `json:"causal_graph"`
 	Health   any             `json:"operators,omitempty"`
+	Limits   any             `json:"limits,omitempty"`
 }
 
 func (c *Coordinator) input(reason, question string, unread int) string {
 	in := input{For: "coordinator", Reason: reason, Question: question, Unread: unread, Edges: c.Edges}
 	if c.Health != nil {
 		in.Health = c.Health()
+	}
+	if c.Limits != nil && question != "" {
+		in.Limits = c.Limits()
 	}
 	raw, err := agent.EncodeIndent(in)
 	if err != nil {

@@ -15,6 +15,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.coordinator = coordinator.New(coordinator.Options{
 		Target: o.Target, Model: o.Model, Fallback: analyst.Analyst{}, Store: o.Store, Cursor: o.Store, Journal: o.Store, Edges: edges, Skills: lines,
-		Invoke: e.invoke, Health: func() any { return e.Operators() }, Compaction: o.Compaction, OnEvent: e.event,
+		Invoke: e.invoke, Health: func() any { return e.Operators() }, Limits: func() any { return e.Margins() }, Compaction: o.Compaction, OnEvent: e.event,
 	})
 	e.supervisor.Add(named{"coordinator", e.coordinator})
 	e.supervisor.Add(named{"pruning", serve(e.prune)})
@@ -230,6 +231,29 @@ func (e *Engine) Skills() []string {
 		ids[i] = s.ID
 	}
 	return ids
+}
+
+// Margin is how far a metric is from its limit.
+type Margin struct {
+	Metric string  `json:"metric"` // "beam.process_utilization_pct"
+	Value  float64 `json:"value"`
+	Limit  float64 `json:"limit"`
+	Unit   string  `json:"unit"`
+}
+
+// Margins returns the metrics that have a limit, the nearest to it first.
+func (e *Engine) Margins() []Margin {
+	var out []Margin
+	for _, s := range e.options.Skills {
+		latest, _ := e.watches[s.ID].Latest()
+		for _, m := range s.Metrics {
+			if x, ok := latest.Number(m.Name); ok && m.Limit > 0 {
+				out = append(out, Margin{s.ID + "." + m.Name, x, m.Limit, m.Unit})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Margin) int { return cmp.Compare(b.Value/b.Limit, a.Value/a.Limit) })
+	return out
 }
 
 // Latest returns the newest snapshot of a skill.

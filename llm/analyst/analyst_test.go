@@ -191,6 +191,17 @@ func TestCyclesInTheGraphEnd(t *testing.T) {
 	}
 }
 
+// TestOfACycleTheShorterWay: the way that passes over less that no alert shows, though the effect was seen a little earlier.
+func TestOfACycleTheShorterWay(t *testing.T) {
+	edges := []edge{{From: "queue", To: "memory"}, {From: "memory", To: "gc"}, {From: "gc", To: "queue"}}
+	queue := alert{ID: "q", Onset: at(1), Metrics: []metric{{Metric: "queue", Onset: at(1), Uncertainty: 1}}}
+	memory := alert{ID: "m", Onset: at(0), Metrics: []metric{{Metric: "memory", Onset: at(0), Uncertainty: 1}}}
+	claims := correlate([]alert{memory, queue}, edges)
+	if len(claims) != 1 || claims[0].alerts[0].ID != "q" || len(claims[0].path) != 2 {
+		t.Errorf("%+v", claims)
+	}
+}
+
 func TestWhatIsNotForIt(t *testing.T) {
 	for name, req := range map[string]*llm.Request{
 		"no input":    {Tools: coordinatorTools, Messages: []llm.Message{{Role: llm.User, Text: "hello"}}},

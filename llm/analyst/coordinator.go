@@ -16,6 +16,12 @@ type coordinatorInput struct {
 		Operator string `json:"operator"`
 		State    string `json:"state"`
 	} `json:"operators"`
+	Limits []struct {
+		Metric string  `json:"metric"`
+		Value  float64 `json:"value"`
+		Limit  float64 `json:"limit"`
+		Unit   string  `json:"unit"`
+	} `json:"limits"`
 }
 
 type edge struct {
@@ -145,7 +151,15 @@ func (in coordinatorInput) answer(alerts []alert, claims []claim) string {
 	for i, h := range in.Health {
 		checked[i] = h.Operator + " (" + h.State + ")"
 	}
-	return "Nothing is wrong as far as is known. Checked: " + strings.Join(checked, ", ") + "."
+	text := "Nothing is wrong as far as is known. Checked: " + strings.Join(checked, ", ") + "."
+	if len(in.Limits) > 0 {
+		margins := make([]string, len(in.Limits))
+		for i, l := range in.Limits {
+			margins[i] = fmt.Sprintf("%s is %s of %s", l.Metric, amount(l.Value, l.Unit), amount(l.Limit, l.Unit))
+		}
+		text += "\nLimits, the nearest first: " + strings.Join(margins, "; ") + "."
+	}
+	return text
 }
 
 // claim is a group of alerts and how they belong together. alerts[0] is the cause, when there is one.
@@ -188,7 +202,7 @@ func correlate(alerts []alert, edges []edge) []claim {
 			if i == j || used[effect.ID] {
 				continue
 			}
-			path, ok := g.leads(cause, effect)
+			path, ok := g.rather(cause, effect)
 			if !ok || !overlap(cause, effect) {
 				continue
 			}

@@ -69,15 +69,25 @@ func (g graph) explained(a alert, alerts []alert) bool {
 		if other.ID == a.ID || !overlap(other, a) {
 			continue
 		}
-		if _, ok := g.leads(other, a); !ok {
-			continue
+		if _, ok := g.rather(other, a); ok {
+			return true
 		}
-		if _, back := g.leads(a, other); back && !other.Onset.Before(a.Onset) {
-			continue // a cycle in the graph: the earlier one is the cause
-		}
-		return true
 	}
 	return false
+}
+
+// rather says whether one alert can have led to the other, and not the other way round. Where the graph has a cycle, the way that passes over
+// less that no alert shows is the likelier, and of two that are alike that of the earlier one.
+func (g graph) rather(cause, effect alert) ([]string, bool) {
+	path, ok := g.leads(cause, effect)
+	if !ok {
+		return nil, false
+	}
+	back, ok := g.leads(effect, cause)
+	if ok && (len(back) < len(path) || len(back) == len(path) && !cause.Onset.Before(effect.Onset)) {
+		return nil, false
+	}
+	return path, true
 }
 
 // reasons gives the words of the edges along a path.
