@@ -46,7 +46,12 @@ snapshot() ->
     Tab = ask_part(?MODULE, table),
     Counts = maps:from_list([{T, count(Tab, T)} || T <- ?TYPES]),
     Told = case ets:lookup(Tab, told) of [{_, T}] -> T; [] -> told(fresh(Tab)) end,
-    Told#{counts => Counts, dropped => count(Tab, dropped)}.
+    %% Read here, because the collector may wait for the scheduler that is blocked.
+    Blocked = [#{scheduler => N, ms => (now_us() - Sent) div 1000, who => suspect(ets:lookup(Tab, {stuck, N}))} || {{_, N}, _, Sent} <- ets:match_object(Tab, {{block, '_'}, '_', '_'})],
+    Told#{counts => Counts, dropped => count(Tab, dropped), blocked_now => Blocked}.
+
+suspect([{_, P}]) -> #{pid => pid(P), name => name(P)};
+suspect([]) -> null.
 
 count(Tab, Type) -> case ets:lookup(Tab, {count, Type}) of [{_, N}] -> N; [] -> 0 end.
 
@@ -93,6 +98,7 @@ collect(Resident, Tab) ->
     %% It must see when a sentinel fails, and not end with it.
     process_flag(trap_exit, true),
     ets:match_delete(Tab, {{block, '_'}, '_', '_'}),
+    ets:match_delete(Tab, {{stuck, '_'}, '_'}),
     Seq = lists:max([0 | [N || {_, #{seq := N}} <- ets:match_object(Tab, {{event, '_'}, '_'})]]),
     S = listen((fresh(Tab))#{seq := Seq}),
     self() ! second,
@@ -216,12 +222,11 @@ drain(S = #{table := Tab}) ->
 counted(S) -> S#{looks := 0}.
 
 %% What the engine gets of the collector's state.
-told(#{table := Tab, source := Source, busy := Busy, recent := Recent, minutes := Minutes, closer := Closer}) ->
+told(#{source := Source, busy := Busy, recent := Recent, minutes := Minutes, closer := Closer}) ->
     #{source => atom_text(Source), owner => owner(Source), closely => Closer > 0, last_minute => last_minute(Minutes),
       busy_port => waiting(busy_port, Busy), busy_dist_port => waiting(busy_dist_port, Busy),
       long_gc => worst(long_gc, Recent), long_schedule => worst(long_schedule, Recent), scheduler_blocked => worst(scheduler_blocked, Recent),
-      blocked_ms_1m => lists:sum([Ms || {{scheduler_blocked, _}, L} <- maps:to_list(Recent), {_, Ms, _} <- L]),
-      blocked_now => [#{scheduler => N, ms => (now_us() - Sent) div 1000} || {{_, N}, _, Sent} <- ets:match_object(Tab, {{block, '_'}, '_', '_'})]}.
+      blocked_ms_1m => lists:sum([Ms || {{scheduler_blocked, _}, L} <- maps:to_list(Recent), {_, Ms, _} <- L])}.
 
 owner(other) ->
     case erlang:system_monitor() of
@@ -413,23 +418,24 @@ beaten(N, Beat = {Sent, Done, Who}, Late, Collector, Tab) ->
             case ets:insert_new(Tab, {{block, N}, self(), Sent}) of
                 true ->
                     Collector ! {blocked, N},
-                    find(N, Collector);
+                    find(N, Collector, Tab);
                 false -> ok
             end,
             {true, Beat};
         Took when Mine ->
             ets:delete(Tab, {block, N}),
+            ets:delete(Tab, {stuck, N}),
             Collector ! {block_over, Who, Took div 1000},
             false;
         _ -> false
     end.
 
 %% Who does not let itself be read is who does not yield.
-find(N, Collector) ->
+find(N, Collector, Tab) ->
     Sentinel = self(),
     _ = spawn_link(fun() ->
         {_, _, L} = look(fun(P, _) -> process_info(P, message_queue_len), none end, everybody(), none, 1000, 1 bsl 40, #{stalls => 1, until => now_us() + 3000000}),
-        _ = [begin Sentinel ! {stuck, N, P}, Collector ! {stuck, P} end || P <- stuck(L)]
+        _ = [begin ets:insert(Tab, {{stuck, N}, P}), Sentinel ! {stuck, N, P}, Collector ! {stuck, P} end || P <- stuck(L)]
     end),
     ok.
 

@@ -113,6 +113,10 @@ type statsOut struct {
 type blockedNow struct {
 	Scheduler int64 `json:"scheduler"`
 	MS        int64 `json:"ms"`
+	Who       *struct {
+		Pid  string  `json:"pid"`
+		Name *string `json:"name"`
+	} `json:"who"` // null until it is found
 }
 
 func (e events) stats(ctx context.Context, _ none) (statsOut, error) {

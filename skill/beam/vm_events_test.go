@@ -164,3 +164,19 @@ func TestEventsLeaveNothing(t *testing.T) {
 		return free() && n.Eval(t, `[M || {M, _} <- code:all_loaded(), lists:prefix("beamlens", atom_to_list(M))].`) == "[]"
 	})
 }
+
+// TestEventsNameTheFunctionThatBlocks: the process is asked while it is blocked, and answers as soon as it can, from where it is then.
+func TestEventsNameTheFunctionThatBlocks(t *testing.T) {
+	p, n := link(t, "+S", "4:4")
+	s := beam.Events(p)
+	until(t, s, "scheduler_blocked_ms_1m", -1)
+	loadModule(t, n, `-module(sums). -export([run/2]). run(A, B) -> receive after 100 -> ok end, case same(A, B) of true -> run(A, B); false -> ok end. same(A, B) -> A =:= B.`)
+	n.Eval(t, `{BA, BB} = {binary:copy(<<0>>, 100000000), binary:copy(<<0>>, 100000000)}, spawn(fun() -> register(checker, self()), sums:run(lists:duplicate(150, BA), lists:duplicate(150, BB)) end), ok.`)
+	until(t, s, "scheduler_blocked_ms_1m", 3000)
+	concludes(t, s, "scheduler_blocked_ms_1m", "scheduler_blocked", "checker", "keeps a scheduler")
+	erlangtest.Eventually(t, "it is known to be in a function of sums", func() bool {
+		v := playbook(t, s, "scheduler_blocked_ms_1m", "kind = 'rule', value = 5000, ordinary = 0, rate = 0")
+		return strings.Contains(fmt.Sprint(v["summary"]), "in sums:")
+	})
+	n.Eval(t, "exit(whereis(checker), kill).")
+}
