@@ -47,8 +47,8 @@ soak: go.work ## Every fault of the shop, a healthy shop for five minutes, Rabbi
 	@BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 60m -v ./internal/scenario/ && \
 	BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 60m -v -run 'RabbitMQ|Ejabberd' ./internal/e2e/
 
-matrix: setup go.work ## Run the link's tests against OTP 25, 27 and 29
-	@scripts/matrix
+matrix: setup go.work ## Run the link's and the Elixir package's tests against OTP 25, 27 and 29
+	@scripts/matrix && scripts/matrix elixir
 
 generate: ## Compile the probe; needs OTP 25
 	@erlang/probe/build.sh

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -272,6 +273,11 @@ func (p *port) custom(op portOperator) *skill.Skill {
 		s.Metrics = append(s.Metrics, skill.Metric{Name: m, Kind: skill.Gauge})
 	}
 	for _, r := range c.Rules {
+		// The first snapshot may have failed; the rule holds nevertheless.
+		if !slices.Contains(c.Metrics, r.Metric) {
+			c.Metrics = append(c.Metrics, r.Metric)
+			s.Metrics = append(s.Metrics, skill.Metric{Name: r.Metric, Kind: skill.Gauge})
+		}
 		s.Rules = append(s.Rules, skill.Rule{Metric: r.Metric, Above: r.Above, For: time.Duration(r.Seconds * float64(time.Second)),
 			Severity: beamlens.Severity(r.Severity), Doc: r.Doc})
 	}

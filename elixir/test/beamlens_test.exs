@@ -128,7 +128,7 @@ defmodule BeamlensTest do
         kind: :error,
         reason: reason,
         level: :error,
-        stacktrace: [{Shop.Cart, :add, 2, [file: 'lib/cart.ex', line: 7]}],
+        stacktrace: [{Shop.Cart, :add, 2, [file: String.to_charlist("lib/cart.ex"), line: 7]}],
         log_event: log
       }
     end

@@ -435,6 +435,9 @@ defmodule Beamlens.Engine do
   end
 
   # The options of clients may hold keys; and what is served is long.
+  # GenServer itself knows of this function since Elixir 1.17.
+  if {:format_status, 1} in GenServer.behaviour_info(:callbacks), do: @impl(true)
+
   def format_status(status) do
     Map.replace_lazy(status, :state, &(&1 |> Map.drop([:served, :described]) |> put_in([:config, :client_registry], :hidden)))
   end

@@ -19,12 +19,15 @@ defmodule Beamlens.Safe do
   defp safe(_, 0, left), do: {"…", left - 1}
   defp safe(%module{} = t, _, left) when module in [DateTime, NaiveDateTime, Date, Time], do: {module.to_iso8601(t), left - 1}
   defp safe(%MapSet{} = t, depth, left), do: safe(Enum.take(t, left), depth, left)
-  # Without naming Decimal, which need not be there.
-  defp safe(%{__struct__: Decimal} = t, _, left), do: {to_string(t), left - 1}
   defp safe(%Range{} = t, _, left), do: {inspect(t), left - 1}
 
-  defp safe(%_{} = t, depth, left) do
-    if Exception.exception?(t), do: {text(Exception.message(t)), left - 1}, else: safe(Map.from_struct(t), depth, left)
+  defp safe(%module{} = t, depth, left) do
+    cond do
+      is_exception(t) -> {text(Exception.message(t)), left - 1}
+      # It need not be there.
+      module == Decimal -> {apply(Decimal, :to_string, [t]), left - 1}
+      true -> safe(Map.from_struct(t), depth, left)
+    end
   end
 
   defp safe(t, depth, left) when is_map(t) do

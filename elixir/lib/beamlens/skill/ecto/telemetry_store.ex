@@ -87,8 +87,12 @@ defmodule Beamlens.Skill.Ecto.TelemetryStore do
     if total >= @slow_us do
       :counters.add(c, base + @slow, 1)
       :counters.add(c, @next, 1)
-      row = {System.system_time(:millisecond), source(meta[:source]), total, us(times[:query_time]), queue, result(meta[:result])}
-      :ets.insert(rows, {rem(:counters.get(c, @next), @rows), row})
+      n = :counters.get(c, @next)
+
+      row =
+        {n, System.system_time(:millisecond), source(meta[:source]), total, us(times[:query_time]), queue, result(meta[:result])}
+
+      :ets.insert(rows, {rem(n, @rows), row})
     end
 
     :ok
@@ -169,8 +173,8 @@ defmodule Beamlens.Skill.Ecto.TelemetryStore do
 
   @doc "The last queries that took 100 ms or more, newest first."
   def slow_queries(repo, limit) do
-    for {_, {at, source, total, query, queue, result}} <-
-          of(repo).rows |> :ets.tab2list() |> Enum.sort_by(&elem(elem(&1, 1), 0), :desc) |> Enum.take(limit) do
+    for {_, {_, at, source, total, query, queue, result}} <-
+          of(repo).rows |> :ets.tab2list() |> Enum.sort(&(elem(&1, 1) >= elem(&2, 1))) |> Enum.take(limit) do
       %{
         at: DateTime.from_unix!(at, :millisecond),
         source: source,
