@@ -305,7 +305,7 @@ above(P, N, Deadline) ->
     case node(P) =:= node() andalso slow_info(P, [parent], Deadline) of
         [{_, Parent}] when is_pid(Parent) ->
             case names([Parent]) of
-                #{Parent := Name} -> Name;
+                #{Parent := Name} -> #{pid => pid(Parent), name => Name};
                 _ -> above(Parent, N - 1, Deadline)
             end;
         _ -> null

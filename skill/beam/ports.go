@@ -262,7 +262,7 @@ type openerRow struct {
 	Opener     string  `json:"opener"`
 	Name       *string `json:"opener_name"`
 	Label      *string `json:"opener_label"`
-	Of         *string `json:"opener_of"` // the nearest above it that has a name
+	Of         *parent `json:"opener_of"` // the nearest above it that has a name
 	By         string  `json:"by"`
 	OwnerLabel *string `json:"owner_label"`
 	Growth     *int64  `json:"growth"`

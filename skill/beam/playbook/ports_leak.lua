@@ -23,10 +23,11 @@ for _, s in ipairs(saturation) do
 end
 local who = first.opener_name or first.opener_label or first.opener
 if first.opener_name or first.opener_label then who = who .. " (" .. first.opener .. ")" end
-local name = first.opener_name
+local id, name = first.opener, first.opener_name
 if name == nil and first.opener_of then
-  name = "child of " .. first.opener_of
-  who = "a " .. name .. " (" .. first.opener .. ")"
+  -- One without a name is known by who started it.
+  id, name = first.opener_of.pid, first.opener_of.name
+  who = string.format("%s (%s), by its process %s,", name, id, first.opener)
 end
 local how = "has " .. first.count .. " open of the kind " .. first.kind
 if first.by == "parent" then
@@ -43,5 +44,5 @@ return {
   observation = string.format("In use: %s. %s %s.", table.concat(used, ", "), who, how),
   context = others,
   hypothesis = "They are opened and not closed.",
-  culprit = {kind = "process", id = first.opener, name = name, facts = {count = first.count, kind = first.kind, by = first.by, owners = first.owner_label}},
+  culprit = {kind = "process", id = id, name = name, facts = {opener = first.opener, count = first.count, kind = first.kind, by = first.by, owners = first.owner_label}},
 }

@@ -16,16 +16,17 @@ if first.initial_call == "erlang:apply/2" then
 end
 local culprit
 if first.parent_pid then
-  local name = first.parent_name
+  local id, name = first.parent_pid, first.parent_name
   if name == nil and first.parent_alive then
     -- One without a name is known by who started it.
     local ok, d = pcall(beam_process, first.parent_pid)
     if ok and d.parent and d.parent.name then
-      name = "child of " .. d.parent.name
-      parent = "a " .. name .. " (" .. first.parent_pid .. ")"
+      id, name = d.parent.pid, d.parent.name
+      parent = string.format("%s (%s), by its process %s,", name, id, first.parent_pid)
     end
   end
-  culprit = {kind = "process", id = first.parent_pid, name = name, facts = {
+  culprit = {kind = "process", id = id, name = name, facts = {
+    parent = first.parent_pid,
     processes = first.count, initial_call = first.initial_call, current_function = first.current_function,
   }}
 end
