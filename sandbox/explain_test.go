@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // slips are what models get wrong. What we say to each is a golden file for a reader to judge: is the mend obvious?
@@ -114,7 +115,7 @@ func TestErrorsForModels(t *testing.T) {
 	}
 	for name, program := range programs {
 		t.Run(name, func(t *testing.T) {
-			limits := Limits{Instructions: 50_000_000}
+			limits := Limits{Instructions: 50_000_000, Time: time.Minute}
 			said := func() string {
 				_, err := Run(t.Context(), program, functions, limits)
 				var e *Error

@@ -72,7 +72,6 @@ type generator struct {
 	r     *rand.Rand
 	depth int
 	vars  []string
-	funcs []string
 }
 
 func (g *generator) pick(list ...string) string { return list[g.r.IntN(len(list))] }

@@ -234,6 +234,7 @@ func (p hostileProgram) check(t *testing.T, ms int, limit int64) {
 
 // TestHostilePrograms runs the programs of the manifest, each in its own process, under the manifest's rules.
 func TestHostilePrograms(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	var m manifest
 	text, err := os.ReadFile(filepath.Join("testdata", "programs", "manifest.json"))

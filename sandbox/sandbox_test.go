@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -70,7 +71,7 @@ func TestErrors(t *testing.T) {
 		{"no load", "return load('return 1')()", Runtime, 1, "There is no function load"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Run(t.Context(), c.program, functions, Limits{Time: 200 * time.Millisecond, CallbackTime: 10 * time.Second})
+			_, err := Run(t.Context(), c.program, functions, Limits{Time: time.Second, CallbackTime: 10 * time.Second})
 			var e *Error
 			if !errors.As(err, &e) {
 				t.Fatalf("got %v, want an *Error", err)
@@ -104,5 +105,43 @@ func TestRunsDoNotSeeEachOther(t *testing.T) {
 	}
 	if want := []any{"A", nil}; !reflect.DeepEqual(r.Value, want) {
 		t.Errorf("got %v, want %v", r.Value, want)
+	}
+}
+
+// TestRunsAtOnce runs the same programs in several goroutines: what they share is never written to.
+func TestRunsAtOnce(t *testing.T) {
+	program := `string.upper = nil table.extra = 1 local t = {} for i = 1, 200 do t["k" .. i] = {i, tostring(i)} end
+local s = "" for i = 1, 100 do s = s .. i .. ", " end
+return #s + #beam_top(1), tostring(print), setmetatable({}, {__index = math}).pi > 3`
+	want, err := Run(t.Context(), program, functions, Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				r, err := Run(t.Context(), program, functions, Limits{})
+				if err != nil || !reflect.DeepEqual(r.Value, want.Value) {
+					t.Errorf("got %v, %v; want %v", r.Value, err, want.Value)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestMemoryOfARun: a run that does little needs little.
+func TestMemoryOfARun(t *testing.T) {
+	r := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Run(b.Context(), "return 1", functions, Limits{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	if n := r.AllocedBytesPerOp(); n > 50_000 {
+		t.Errorf("a run takes %d bytes", n)
 	}
 }

@@ -1,0 +1,7 @@
+//go:build !race
+
+package sandbox
+
+import "testing"
+
+func skipUnderRace(*testing.T) {}
