@@ -40,6 +40,7 @@ var (
 	ErrKilled      = errors.New("the call was killed on the node")
 	ErrTooLarge    = errors.New("the answer is too large")
 	ErrBusy        = errors.New("the node is busy with other calls of ours")
+	ErrGone        = errors.New("the VM is gone, or has closed the port")
 	ErrRefused     = errors.New("the node refuses the call")
 )
 

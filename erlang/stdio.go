@@ -297,7 +297,7 @@ func (s *Stdio) readLoop() {
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				err = errVMGone
+				err = ErrGone
 			}
 			s.end(err)
 			close(s.done)
@@ -306,8 +306,6 @@ func (s *Stdio) readLoop() {
 		}
 	}
 }
-
-var errVMGone = errors.New("the VM is gone, or has closed the port")
 
 // frame reads one message; the memory grows with what comes.
 func (s *Stdio) frame(r *bufio.Reader) ([]byte, error) {

@@ -114,6 +114,9 @@ func servePort(ctx context.Context, vm *erlang.Stdio) error {
 	if err == nil {
 		err = decodeTerm(hello, &p.config)
 	}
+	if errors.Is(err, erlang.ErrGone) {
+		return nil // there is nobody to be told
+	}
 	if err != nil {
 		return &exit{exitUnable, err}
 	}

@@ -69,6 +69,37 @@ defmodule Beamlens.RobustTest do
     running(:beam)
   end
 
+  test "standard error that is full holds up nobody", %{dir: dir, store: store} do
+    {:ok, engine} = Beamlens.Binary.find(nil)
+    path = Path.join(dir, "full")
+    # As much as the pipe holds; who writes one byte more waits for ever.
+    File.write!(path, "#!/bin/sh\nmkfifo #{path}.err\nexec 2<>#{path}.err\nhead -c 65536 /dev/zero >&2\nexec #{engine} \"$@\"\n")
+    File.chmod!(path, 0o755)
+    %{os_pid: old} = start(operators: [:beam], path: path, store: store)
+    assert {:ok, _} = Beamlens.ask("how are you?")
+    unharmed()
+    stop_supervised!(Beamlens)
+    refute alive?(old)
+  end
+
+  test "an engine of another protocol is one clear message", %{dir: dir, store: store} do
+    path = Path.join(dir, "other")
+    hello = :erlang.term_to_binary({:hello, 2, %{}})
+    File.write!(path <> ".hello", <<byte_size(hello)::32, hello::binary>>)
+    File.write!(path, "#!/bin/sh\ncat #{path}.hello\nexec sleep 60\n")
+    File.chmod!(path, 0o755)
+
+    log =
+      ExUnit.CaptureLog.capture_log(fn ->
+        start_supervised!({Beamlens, operators: [:beam], path: path, store: store})
+        eventually(fn -> match?(%{phase: :waiting, resting: true}, Beamlens.Engine.facts()) end)
+        :sys.get_state(Beamlens.Notifier)
+      end)
+
+    assert length(String.split(log, "runs on without BeamLens")) == 2, log
+    assert log =~ "version 2 of the protocol"
+  end
+
   test "a handler that sleeps, and one that crashes, hold up neither the engine nor the application", %{store: store} do
     :telemetry.attach("sleeps", [:beamlens, :operator, :started], fn _, _, _, _ -> :timer.sleep(:infinity) end, nil)
     on_exit(fn -> :telemetry.detach("sleeps") end)

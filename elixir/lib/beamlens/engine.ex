@@ -21,6 +21,8 @@ defmodule Beamlens.Engine do
   @workers 8
   @call_time 15_000
   @skill_time 5_000
+  @first_time 2_000
+  @first_pause 300
   @greet_time 20_000
   @check 1_000
   @min_delay 200
@@ -106,7 +108,7 @@ defmodule Beamlens.Engine do
 
   defp describe_one(op) do
     with {:ok, %{} = told} <- Worker.run(fn -> op.module |> Skill.describe() |> Safe.value() end, @skill_time) do
-      case Worker.run(fn -> op.module.snapshot() |> Skill.metrics() end, @skill_time) do
+      case first_snapshot(op, 3) do
         {:ok, metrics} ->
           {:ok, Map.put(told, "metrics", metrics)}
 
@@ -114,6 +116,18 @@ defmodule Beamlens.Engine do
           {:ok, Map.put(told, "metrics", []),
            "its first snapshot failed, so no number of it is watched until the engine is started again: #{text}"}
       end
+    end
+  end
+
+  # What it reads may be started after us.
+  defp first_snapshot(op, attempts) do
+    case Worker.run(fn -> op.module.snapshot() |> Skill.metrics() end, @first_time) do
+      {:error, _} when attempts > 1 ->
+        Process.sleep(@first_pause)
+        first_snapshot(op, attempts - 1)
+
+      result ->
+        result
     end
   end
 
@@ -254,6 +268,17 @@ defmodule Beamlens.Engine do
   def handle_info(_, state), do: {:noreply, state}
 
   defp handle({:hello, 1, %{}}, %{phase: :greeting} = state), do: greet(state)
+
+  defp handle({:hello, version, _}, %{phase: :greeting} = state) do
+    log(
+      state,
+      :error,
+      "The engine speaks version #{inspect(version)} of the protocol, this package 1: run `mix beamlens.install`. The application runs on without BeamLens."
+    )
+
+    Binary.kill(state.os_pid)
+    %{state | resting: true}
+  end
 
   defp handle({:call, id, module, function, args}, state) when is_list(args) do
     case state.served[{module, function, length(args)}] do
