@@ -107,7 +107,7 @@ defmodule BeamlensTest do
         ExUnit.CaptureLog.capture_log(fn ->
           start_supervised!({Beamlens, operators: [:beam], path: path, store: store})
           eventually(fn -> Beamlens.Engine.facts().resting end)
-          eventually(fn -> :sys.get_state(Beamlens.Notifier) end)
+          eventually(fn -> :sys.get_state(Beamlens.Notifier.Log) end)
           stop_supervised!(Beamlens)
         end)
 

@@ -48,7 +48,7 @@ defmodule Beamlens.RobustTest do
       ExUnit.CaptureLog.capture_log(fn ->
         start_supervised!({Beamlens, operators: [:beam], path: path, store: store})
         eventually(fn -> Beamlens.Engine.facts().resting end, 15_000)
-        :sys.get_state(Beamlens.Notifier)
+        :sys.get_state(Beamlens.Notifier.Log)
       end)
 
     assert length(String.split(log, "ended 5 times in a row")) == 2, log
@@ -93,7 +93,7 @@ defmodule Beamlens.RobustTest do
       ExUnit.CaptureLog.capture_log(fn ->
         start_supervised!({Beamlens, operators: [:beam], path: path, store: store})
         eventually(fn -> match?(%{phase: :waiting, resting: true}, Beamlens.Engine.facts()) end)
-        :sys.get_state(Beamlens.Notifier)
+        :sys.get_state(Beamlens.Notifier.Log)
       end)
 
     assert length(String.split(log, "runs on without BeamLens")) == 2, log
@@ -112,9 +112,13 @@ defmodule Beamlens.RobustTest do
   end
 
   test "events beyond what the queue holds are dropped and counted" do
-    queue = :counters.new(2, [])
-    for _ <- 1..5_000, do: Beamlens.Notifier.tell(queue, {:log, :info, "x"})
-    assert :counters.get(queue, 2) >= 4_000
+    queue = Beamlens.Notifier.new_queue()
+    Process.register(self(), Beamlens.Notifier)
+    for _ <- 1..5_000, do: Beamlens.Notifier.tell(queue, {:event, %{}})
+    assert Beamlens.Notifier.dropped(queue) == 4_000
+    Process.unregister(Beamlens.Notifier)
+    assert Beamlens.Notifier.tell(queue, {:event, %{}}) == :ok
+    assert Beamlens.Notifier.dropped(queue) == 4_001
   end
 
   for {what, fun} <- [

@@ -4,8 +4,9 @@ defmodule Beamlens.Supervisor do
 
   ```
   Beamlens.Supervisor
-  ├── Beamlens.Notifier   telemetry handlers and log lines, so that a slow one holds up nobody else
-  └── Beamlens.Engine     the engine: its port, its calls, its restarts
+  ├── Beamlens.Notifier       runs the telemetry handlers, so that a slow one holds up nobody else
+  ├── Beamlens.Notifier.Log   writes what the engine says into the log
+  └── Beamlens.Engine         the engine: its port, its calls, its restarts
   ```
   """
   use Supervisor
@@ -19,7 +20,7 @@ defmodule Beamlens.Supervisor do
     {operators, complaints} = Beamlens.Operator.parse(Keyword.get_lazy(opts, :operators, fn -> config(:operators, []) end))
     for text <- complaints, do: Logger.error("BeamLens: " <> text, domain: [:beamlens])
     Beamlens.Status.init(operators)
-    queue = :counters.new(2, [:write_concurrency])
+    queue = Beamlens.Notifier.new_queue()
 
     engine = %{
       operators: operators,
@@ -34,7 +35,11 @@ defmodule Beamlens.Supervisor do
       silence: opts[:silence] || 10_000
     }
 
-    children = [{Beamlens.Notifier, %{operators: operators, queue: queue}}, {Beamlens.Engine, engine}]
+    notifiers =
+      for name <- [Beamlens.Notifier, Beamlens.Notifier.Log],
+          do: {Beamlens.Notifier, %{name: name, operators: operators, queue: queue}}
+
+    children = notifiers ++ [{Beamlens.Engine, engine}]
     Supervisor.init(if(operators == [], do: [], else: children), strategy: :one_for_one, max_restarts: 10, max_seconds: 60)
   end
 
