@@ -293,7 +293,7 @@ tick(S0 = #{budget := Budget, ticked := Last}) ->
         _ -> S0
     end,
     {{Sum, {_, Top}, Reds}, Rest, L3} =
-        look(fun slice/2, maps:get(round, S1), {0, {0, []}, []}, ?SLICE, ?SLICE, #{until => Start + Budget, skip => Shunned, stalls => 2}),
+        look(fun slice/2, maps:get(round, S1), {0, {0, []}, []}, ?SLICE, slice_size(), #{until => Start + Budget, skip => Shunned, stalls => 2}),
     S2 = S1#{round := Rest, seen := maps:get(seen, S1) + seen(L3), sum := maps:get(sum, S1) + Sum},
     S3 = case Rest of
         none -> S2#{last := #{sum => maps:get(sum, S2), seen => maps:get(seen, S2), began => maps:get(began, S2)}};
@@ -307,6 +307,10 @@ tick(S0 = #{budget := Budget, ticked := Last}) ->
 %% More than 2 % of one scheduler halves the budget; it comes back slowly.
 budget(Budget, Took) when Took * 50 > ?TICK * 1000 -> max(1000, Budget div 2);
 budget(Budget, _) -> min(?BUDGET, Budget + 500).
+
+%% A large node is gone through more slowly: to look at all of it every few seconds would be most of what we cost.
+slice_size() ->
+    case erlang:system_info(process_count) > ?SLICE of true -> ?SLICE div 2; false -> ?SLICE end.
 
 slice(P, {Sum, Top, Reds}) ->
     case process_info(P, [message_queue_len, reductions]) of

@@ -8,16 +8,19 @@
 
 -import(beamlens_probe, [text/1, clamp/3]).
 
-%% How many of the newest are looked at, and how many shapes of them are told apart.
--define(LOOK, 2000).
+%% How many of the newest are looked at, and how many of the newer half of the table: what leaks fills it, and code that is loaded at the end hides it
+%% among the newest only. How many shapes of them are told apart.
+-define(NEWEST, 1000).
+-define(SPREAD, 1000).
 -define(SHAPES, 200).
 -define(MAX_ROWS, 50).
 
 newest(Limit0) ->
     Limit = clamp(Limit0, 1, ?MAX_ROWS),
     Count = erlang:system_info(atom_count),
-    Look = min(?LOOK, Count),
-    Texts = [T || I <- lists:seq(Count - Look, Count - 1), T <- [at(I)], T =/= none],
+    From = max(0, Count - ?NEWEST),
+    Step = max(1, (From - Count div 2) div ?SPREAD),
+    Texts = [T || I <- lists:seq(Count div 2, From - 1, Step) ++ lists:seq(From, Count - 1), T <- [at(I)], T =/= none],
     Shapes = lists:foldl(fun(T, Acc) ->
         S = shape(T),
         case Acc of

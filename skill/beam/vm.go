@@ -46,6 +46,7 @@ func VM(c Caller) *skill.Skill {
 			skill.Func("beam_process_rates", "Processes that are started and that end, per second. The probe's own are among them, some tens.", "beam_process_rates()", v.processRates),
 			skill.Func("beam_time_to_exhaustion", "When processes, ports and atoms are used up if they go on as measured; null if there is no steady growth.", "beam_time_to_exhaustion()", v.exhaustion),
 			skill.Func("beam_atom_growth_rate", "Atoms per minute over the last minutes, as far as they were watched.", "beam_atom_growth_rate(5)", v.atomGrowth),
+			skill.Func("beam_newest_atoms", "What the newest atoms look like, numbers left out: who makes them shows in their names.", "beam_newest_atoms(5)", v.newestAtoms).Costs(skill.Scan),
 			skill.Func("beam_atom_leak_detected", "Whether atoms are made steadily: more than half of the table is used, or a day's growth would fill it.", "beam_atom_leak_detected()", v.atomLeak),
 		},
 		Metrics:   vmMetrics,
@@ -59,6 +60,7 @@ var vmMetrics = []skill.Metric{
 	{Name: "process_utilization_pct", Unit: "%", Kind: skill.Ratio, Limit: 100, Quiet: true, Doc: "processes of the limit"},
 	{Name: "port_utilization_pct", Unit: "%", Kind: skill.Ratio, Limit: 100, Quiet: true, Doc: "ports of the limit"},
 	{Name: "atom_utilization_pct", Unit: "%", Kind: skill.Ratio, Limit: 100, Quiet: true, Doc: "atoms of the limit"},
+	{Name: "atom_count", Unit: "atoms", Kind: skill.Gauge, Quiet: true, Doc: "atoms"},
 	{Name: "process_count", Unit: "processes", Kind: skill.Gauge, Doc: "processes"},
 	{Name: "port_count", Unit: "ports", Kind: skill.Gauge, Doc: "ports"},
 	{Name: "scheduler_run_queue", Unit: "processes", Kind: skill.Gauge, Quiet: true, Doc: "processes and ports that wait for a scheduler"},
@@ -87,6 +89,8 @@ var vmRules = []skill.Rule{
 	{Metric: "process_utilization_pct", Above: 90, Severity: beamlens.SeverityCritical, Doc: "at the limit nothing can be spawned"},
 	{Metric: "port_utilization_pct", Above: 70, Severity: beamlens.SeverityWarning, Doc: "at the limit no socket or file can be opened"},
 	{Metric: "atom_utilization_pct", Above: 50, Severity: beamlens.SeverityCritical, Doc: "atoms are never removed, and the VM stops at the limit"},
+	// Loading code makes tens of thousands, at the start of a large system.
+	{Metric: "atom_count", Growth: &skill.Growth{Factor: 1.5, Min: 60_000, Over: time.Minute}, Severity: beamlens.SeverityCritical, Doc: "atoms are made of data; at this rate the VM stops within the hour"},
 	{Metric: "run_queue_per_scheduler", Above: 2, For: 20 * time.Second, Severity: beamlens.SeverityWarning, Doc: "work waits for schedulers"},
 	// With the ten seconds of the metric these are some twenty almost without a pause. What serves requests waits for the next one now and then.
 	{Metric: "hottest_process_pct", Above: 75, For: 8 * time.Second, Severity: beamlens.SeverityWarning, Doc: "one process computes without a pause"},
@@ -104,6 +108,7 @@ var vmEdges = []beamlens.Edge{
 	{From: "beam.message_queue_max", To: "beam.memory_processes_mb", Why: "messages that wait are memory of the process that does not take them"},
 	{From: "beam.process_count", To: "beam.memory_processes_mb", Why: "every process has a heap and a stack"},
 	{From: "beam.process_count", To: "beam.process_utilization_pct", Why: "the limit is of the count"},
+	{From: "beam.atom_count", To: "beam.atom_utilization_pct", Why: "the limit is of the count"},
 	{From: "beam.port_count", To: "beam.port_utilization_pct", Why: "the limit is of the count"},
 	{From: "beam.memory_processes_mb", To: "beam.memory_total_mb", Why: "memory of processes is part of the total"},
 	{From: "beam.binary_memory_mb", To: "beam.memory_total_mb", Why: "binaries are part of the total"},
@@ -127,7 +132,7 @@ func vmPlaybooks() []skill.Playbook {
 		playbook("hot_processes", "the processes that did most work in the last second", "run_queue_per_scheduler", "scheduler_run_queue", "scheduler_utilization_pct"),
 		playbook("hot_process", "the process that does most work, and in which functions", "hottest_process_pct"),
 		playbook("spawns", "which processes there are most of, and who starts them", "processes_spawned"),
-		playbook("atoms", "the atom table", "atom_utilization_pct"),
+		playbook("atoms", "the atom table, and what the newest atoms look like", "atom_utilization_pct", "atom_count"),
 	}
 }
 
