@@ -161,6 +161,7 @@ func strGsub(a args) (int, *failure) {
 	}
 	pat, anchored := strings.CutPrefix(p.s, "^")
 	g := &gsub{a: a, m: matcher{th: a.th, src: s.s, pat: pat}, w: builder{r: a.th.r}, repl: repl}
+	g.literal = repl.isString() && strings.IndexByte(repl.str().s, '%') < 0
 	at, last, n := 0, -1, int64(0)
 	for n < limit {
 		g.m.level, g.m.depth = 0, 0
@@ -207,6 +208,7 @@ type gsub struct {
 	m       matcher
 	w       builder
 	repl    value
+	literal bool // the replacement is a string without %
 	changed bool
 }
 
@@ -218,6 +220,9 @@ func (g *gsub) replace(s, e int) *failure {
 	switch g.repl.kind() {
 	case kindString:
 		g.changed = true
+		if g.literal {
+			return g.w.add(g.repl.str().s)
+		}
 		return g.template(s, e)
 	case kindTable:
 		if v, f = g.m.value(0, s, e); f != nil {

@@ -174,7 +174,22 @@ func (m *matcher) longest(s, p, end int) int {
 	if end+1 == len(m.pat) { // nothing follows that could want fewer
 		return s + n
 	}
+	// What follows is tried only where it can begin, if it is a byte that stands for itself.
+	next := m.pat[end+1]
+	plain := isAlpha(next) || isDigit(next) || next == '-' || next == ' ' || next == ':' || next == ',' || next == '=' || next == '/'
+	if end+2 < len(m.pat) {
+		switch m.pat[end+2] {
+		case '*', '?', '-':
+			plain = false
+		}
+	}
 	for ; n >= 0; n-- {
+		if plain && (s+n >= len(m.src) || m.src[s+n] != next) {
+			if m.work++; m.work&63 == 0 && !m.charge(64) {
+				return -1
+			}
+			continue
+		}
 		if e := m.match(s+n, end+1); e >= 0 || m.fail != nil {
 			return e
 		}

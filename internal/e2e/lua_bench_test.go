@@ -102,7 +102,11 @@ func BenchmarkLua(b *testing.B) {
 			b.ReportMetric(them.Seconds()/us.Seconds(), "x-gopher")
 			if t, ok := luerl(b, p.text); ok {
 				b.ReportMetric(float64(t.Nanoseconds()), "luerl-ns")
-				b.ReportMetric(t.Seconds()/(us.Seconds()/float64(n)), "x-luerl")
+				x := t.Seconds() / (us.Seconds() / float64(n))
+				b.ReportMetric(x, "x-luerl")
+				if x < p.luerl {
+					b.Errorf("%.2f times as fast as luerl; the goal is %g", x, p.luerl)
+				}
 			}
 			if x := them.Seconds() / us.Seconds(); x < p.gopher {
 				b.Errorf("%.2f times as fast as gopher-lua; the goal is %g", x, p.gopher)
