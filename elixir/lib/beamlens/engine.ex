@@ -218,13 +218,11 @@ defmodule Beamlens.Engine do
   def handle_info({port, {:data, data}}, %{port: port} = state) do
     state = %{state | heard: now()}
 
+    # An atom that nobody here knows, or a message of another shape: whatever the engine says, it does not bring this process down.
     try do
-      :erlang.binary_to_term(data, [:safe])
+      {:noreply, data |> :erlang.binary_to_term([:safe]) |> handle(state)}
     catch
-      # An atom that nobody here knows.
       _, _ -> {:noreply, %{state | dropped: state.dropped + 1}}
-    else
-      message -> {:noreply, handle(message, state)}
     end
   end
 
