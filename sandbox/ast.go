@@ -45,7 +45,7 @@ type expr struct {
 type symbol struct {
 	name     *str
 	captured bool // some function inside uses it, so it lives in a cell
-	constant bool // <const>, <close>, or the variable of a loop that... only the first two
+	constant bool // <const> or <close>
 	closing  bool // <close>
 	reg      int
 	fn       *funcNode

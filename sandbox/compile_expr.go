@@ -274,8 +274,7 @@ func (g *gen) binary(e *expr, reg int) {
 		}
 		j := g.compare(e, true, into)
 		g.emit(instr{op: opLoadFalse, a: uint8(reg)}, e.line, nil)
-		skip := g.emit(instr{op: opJump, d: 1}, e.line, nil)
-		_ = skip
+		g.emit(instr{op: opJump, d: 1}, e.line, nil)
 		g.patch(j, g.pc())
 		g.emit(instr{op: opLoadTrue, a: uint8(reg)}, e.line, nil)
 		g.free = free

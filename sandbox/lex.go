@@ -290,7 +290,7 @@ func (l *lexer) skipSpace() {
 		case isSpace(c):
 			l.pos++
 		case c == '-' && l.at(l.pos+1) == '-':
-			start, line := l.pos, l.line
+			start := l.pos
 			l.pos += 2
 			if l.at(l.pos) == '[' {
 				if n, ok := l.longOpening(); ok {
@@ -304,7 +304,6 @@ func (l *lexer) skipSpace() {
 			}
 			l.pos += i
 			l.charge((l.pos - start) / bytesPerStep)
-			_ = line
 		default:
 			return
 		}

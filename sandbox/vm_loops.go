@@ -272,11 +272,9 @@ func (th *thread) varargs(f *frame, in instr) *failure {
 	at := f.base + int(in.a)
 	if n < 0 {
 		n = have
-		base := f.base
 		if fl := th.ensure(at + n); fl != nil {
 			return fl
 		}
-		_ = base
 		th.top = at + n
 	}
 	if fl := th.r.charge(int64(n)); fl != nil {
