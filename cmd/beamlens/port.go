@@ -140,7 +140,6 @@ func (p *port) log(level etf.Atom, format string, args ...any) {
 }
 
 var (
-	levelInfo    = etf.A("info")
 	levelWarning = etf.A("warning")
 	levelError   = etf.A("error")
 )

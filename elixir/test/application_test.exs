@@ -132,6 +132,7 @@ defmodule Beamlens.ApplicationTest do
       {"HOME", dir},
       {"XDG_DATA_HOME", dir},
       {"MIX_ENV", nil},
+      {"MIX_BUILD_PATH", nil},
       {"GOPATH", go("GOPATH")},
       {"GOCACHE", go("GOCACHE")},
       {"GOMODCACHE", go("GOMODCACHE")}
