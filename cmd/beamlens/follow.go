@@ -51,9 +51,7 @@ func (f *follower) event(ev beamlens.Event) {
 	defer f.mu.Unlock()
 	_ = f.file.SetWriteDeadline(time.Now().Add(followIn)) // a file that knows no deadline does not wait either
 	if _, err := f.file.Write(append(line, '\n')); err != nil {
-		// Half a line would spoil the next one.
-		_ = f.file.Close()
-		f.file = os.NewFile(^uintptr(0), "")
+		_ = f.file.Close() // half a line would spoil the next one; there is none
 	}
 }
 
