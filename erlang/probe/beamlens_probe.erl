@@ -27,7 +27,7 @@
 -define(VSN, 2).
 
 %% A tick looks at no more processes than this, for no longer than its budget (in microseconds, at most so much).
--define(SLICE, 20000).
+-define(SLICE, 5000).
 -define(BUDGET, 20000).
 %% Milliseconds between ticks, and how long they go on after the last snapshot.
 -define(TICK, 1000).
@@ -35,6 +35,8 @@
 %% How many of the worst are kept from tick to tick, and readings of each mailbox to tell its growth.
 -define(KEEP, 20).
 -define(READINGS, 5).
+%% Processes whose reductions are read twice when somebody asks who is hot and ticks cannot tell yet.
+-define(READ, 200000).
 %% A process that could not be read is left alone for so long (milliseconds).
 -define(SHUN, 10000).
 %% Processes that a scanner gets at once.
@@ -293,7 +295,7 @@ tick(S0 = #{budget := Budget, ticked := Last}) ->
         _ -> S0
     end,
     {{Sum, {_, Top}, Reds}, Rest, L3} =
-        look(fun slice/2, maps:get(round, S1), {0, {0, []}, []}, ?SLICE, slice_size(), #{until => Start + Budget, skip => Shunned, stalls => 2}),
+        look(fun slice/2, maps:get(round, S1), {0, {0, []}, []}, ?SLICE, ?SLICE, #{until => Start + Budget, skip => Shunned, stalls => 2}),
     S2 = S1#{round := Rest, seen := maps:get(seen, S1) + seen(L3), sum := maps:get(sum, S1) + Sum},
     S3 = case Rest of
         none -> S2#{last := #{sum => maps:get(sum, S2), seen => maps:get(seen, S2), began => maps:get(began, S2)}};
@@ -304,13 +306,9 @@ tick(S0 = #{budget := Budget, ticked := Last}) ->
     S3#{ticked := Now, ticks := maps:get(ticks, S3) + 1, took := Took, budget := budget(Budget, Took), hot := Hot, reds := HotReds ++ Reds,
         watched := watch(Watched, Top, Now), shunned := maps:merge(Shunned, Stuck)}.
 
-%% More than 2 % of one scheduler halves the budget; it comes back slowly.
-budget(Budget, Took) when Took * 50 > ?TICK * 1000 -> max(1000, Budget div 2);
+%% More than 1 % of one scheduler halves the budget; it comes back slowly.
+budget(Budget, Took) when Took * 100 > ?TICK * 1000 -> max(1000, Budget div 2);
 budget(Budget, _) -> min(?BUDGET, Budget + 500).
-
-%% A large node is gone through more slowly: to look at all of it every few seconds would be most of what we cost.
-slice_size() ->
-    case erlang:system_info(process_count) > ?SLICE of true -> ?SLICE div 2; false -> ?SLICE end.
 
 slice(P, {Sum, Top, Reds}) ->
     case process_info(P, [message_queue_len, reductions]) of
@@ -684,7 +682,7 @@ known_rates() ->
 %% Without the resident process, or before its second tick, a rate takes two looks.
 measured(<<"reductions_rate">>, Rates = #{hot := Hot}) when map_size(Hot) =:= 0 ->
     Start = now_ms(),
-    {Reds, _, _} = look(fun reading/2, everybody(), [], ?SLICE, 10 * ?SLICE, #{}),
+    {Reds, _, _} = look(fun reading/2, everybody(), [], ?CHUNK, ?READ, #{}),
     receive after ?PAUSE -> ok end,
     {Measured, _, _} = hot(Reds, now_ms(), Start, #{}, now_us() + ?SCAN * 1000),
     Rates#{hot := maps:from_list(Measured)};
