@@ -27,7 +27,7 @@
 -define(VSN, 2).
 
 %% A tick looks at no more processes than this, for no longer than its budget (in microseconds, at most so much).
--define(SLICE, 5000).
+-define(SLICE, 4000).
 -define(BUDGET, 20000).
 %% Milliseconds between ticks, and how long they go on after the last snapshot.
 -define(TICK, 1000).

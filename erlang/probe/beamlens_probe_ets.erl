@@ -13,7 +13,7 @@
 -import(beamlens_probe, [ask_part/2, insert/4, best/1, names/1, pid/1, atom_text/1, plain/1, kb/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Tables that a tick looks at, and how many of those with decentralized counters.
--define(SLICE, 300).
+-define(SLICE, 150).
 -define(COSTLY, 20).
 %% The largest and the fastest-growing that are read at every tick.
 -define(KEEP, 10).

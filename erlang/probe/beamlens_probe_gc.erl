@@ -14,7 +14,7 @@
                          kb/1, heap_words/1, binary_words/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Processes that a tick weighs, and how many of the heaviest are watched, of each kind.
--define(SLICE, 300).
+-define(SLICE, 150).
 -define(KEEP, 15).
 -define(MAX_ROWS, 50).
 %% Milliseconds for weighing all processes on demand.

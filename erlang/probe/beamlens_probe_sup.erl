@@ -16,7 +16,7 @@
 
 %% Milliseconds between walks: at least so many, and so many times of what the last took.
 -define(PAUSE, 5000).
--define(SHARE, 300).
+-define(SHARE, 1000).
 -define(CHUNK, 10000).
 -define(ALL, 1 bsl 40).
 %% Parents that are told apart, and processes whose dictionary is read in one walk.
