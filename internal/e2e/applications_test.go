@@ -133,13 +133,13 @@ func freePort(t *testing.T) int {
 // supervise attaches to an application for a while: it works at once, with all skills, finds nothing wrong, and leaves nothing behind.
 func supervise(t *testing.T, app application, d time.Duration) {
 	t.Helper()
+	c, err := erlang.Dial(t.Context(), app.node, &erlang.Options{Cookie: app.cookie, Name: "bltest-look@localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
 	look := func(m, f string, args ...etf.Term) etf.Term {
 		t.Helper()
-		c, err := erlang.Dial(t.Context(), app.node, &erlang.Options{Cookie: app.cookie, Name: "bltest-look@localhost"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
 		v, err := c.Call(t.Context(), etf.A(m), etf.A(f), args...)
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,9 @@ func all() bool { return os.Getenv("BEAMLENS_SOAK") != "" }
 
 func project(t *testing.T) *shop.Project {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes minutes")
+	}
 	erlangtest.Erl(t)
 	p, err := shop.Compile(t.Context(), nil)
 	if err != nil {

@@ -24,6 +24,7 @@ type fault struct {
 // induce makes the fault on the node, waits until the snapshot shows it, and runs the playbook until it claims what it must.
 func (f fault) induce(t *testing.T, s *skill.Skill, n *erlangtest.Node) {
 	t.Helper()
+	long(t)
 	// What needs a reading from before has one.
 	if _, err := s.Snapshot(t.Context()); err != nil {
 		t.Fatal(err)
@@ -93,4 +94,12 @@ func (f fault) judge(v map[string]any) string {
 		return "the summary does not say " + f.says
 	}
 	return ""
+}
+
+// long leaves a test out that waits until a fault shows, where only short ones are wanted: the race detector looks at Go, and there is little of it here.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it waits for a fault to show")
+	}
 }

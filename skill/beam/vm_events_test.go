@@ -15,6 +15,7 @@ import (
 // until takes snapshots until the metric is over a value, and returns the last.
 func until(t *testing.T, s *skill.Skill, metric string, over float64) map[string]any {
 	t.Helper()
+	long(t)
 	var last map[string]any
 	erlangtest.Eventually(t, fmt.Sprintf("%s > %g", metric, over), func() bool {
 		data, err := s.Snapshot(t.Context())
