@@ -198,7 +198,8 @@ leave(S = #{owners := Owners}, Owner) ->
 unload() ->
     {ok, Tokens, _} = erl_scan:string(
         "Ours = [M || {M, File} <- code:all_loaded(), lists:prefix(\"beamlens_probe\", atom_to_list(M)), not is_list(File) orelse not filelib:is_regular(File)],"
-        "[begin code:purge(M), code:delete(M), code:purge(M) end || M <- Ours, M =/= beamlens_probe_log],"
+        %% The last is the one that the others call.
+        "[begin code:purge(M), code:delete(M), code:purge(M) end || M <- lists:reverse(lists:sort(Ours)), M =/= beamlens_probe_log],"
         "lists:member(beamlens_probe_log, Ours) andalso (fun F(M, N) -> code:soft_purge(M), code:delete(M), code:soft_purge(M) andalso code:is_loaded(M) =:= false orelse N > 0 andalso begin timer:sleep(100), F(M, N - 1) end end)(beamlens_probe_log, 50)."),
     {ok, Exprs} = erl_parse:parse_exprs(Tokens),
     unregister(?MODULE),

@@ -106,8 +106,8 @@ collect(Resident, Tab) ->
 
 loop(Resident, S) ->
     receive
-        {'DOWN', Resident, _, _, _} -> deaf(S);
-        {stop, _, _} -> deaf(S);
+        {'DOWN', Resident, _, _, _} -> leave(S);
+        {stop, _, _} -> leave(S);
         second ->
             erlang:send_after(1000, self(), second),
             loop(Resident, second(S));
@@ -166,6 +166,14 @@ deaf(#{session := none}) ->
     end,
     ok;
 deaf(#{session := Session}) -> trace:session_destroy(Session).
+
+%% When the collector is gone its sentinels are gone too: the modules that they call are about to go.
+leave(S) ->
+    deaf(S),
+    {links, Linked} = process_info(self(), links),
+    Ending = [begin Ref = erlang:monitor(process, P), exit(P, kill), Ref end || P <- Linked, is_pid(P)],
+    _ = [receive {'DOWN', Ref, _, _, _} -> ok after 300 -> ok end || Ref <- Ending],
+    ok.
 
 %%% Each second
 
