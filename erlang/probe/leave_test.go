@@ -57,6 +57,8 @@ func TestAnEngineThatDiesLeavesTheOtherItsProbe(t *testing.T) {
 	if err := engine.Start(); err != nil {
 		t.Fatal(err)
 	}
+	// One that has no operators does not attach again when the other loads the module at the same moment.
+	erlangtest.Eventually(t, "the engine has attached", func() bool { return n.Eval(t, "is_pid(whereis(beamlens_probe)).") == "true" })
 	p, stop := serve(t, n.Name, nil)
 	owners := func() int64 { return ask(t, p, "snapshot")["probe"].(map[string]any)["owners"].(int64) }
 	erlangtest.Eventually(t, "both have attached", func() bool { return owners() == 2 })

@@ -83,7 +83,7 @@ func TestEventsOfALargeHeap(t *testing.T) {
 	p, n := link(t)
 	s := beam.Events(p)
 	until(t, s, "long_gc_1m", -1)
-	n.Eval(t, `spawn(fun() -> register(hoarder, self()), L = lists:seq(1, 15000000), F = fun F(X) -> erlang:garbage_collect(), receive stop -> X after 20 -> F(X) end end, F(L) end), ok.`)
+	n.Eval(t, `spawn(fun() -> register(hoarder, self()), L = lists:seq(1, 40000000), F = fun F(X) -> erlang:garbage_collect(), receive stop -> X after 20 -> F(X) end end, F(L) end), ok.`)
 	until(t, s, "large_heap_1m", 0)
 	concludes(t, s, "large_heap_1m", "large_heap", "hoarder", "MB")
 	until(t, s, "long_gc_worst_ms_1m", 600)

@@ -1,11 +1,11 @@
 defmodule Shop.Backup do
   @moduledoc """
   Compares the pictures of the catalog with their copies. With the fault `:native` it compares all of them at once, which the virtual machine does
-  without yielding: for a second nobody else runs on that scheduler.
+  without yielding: for seconds nobody else runs on that scheduler.
   """
   use Shop.Clerk, every: 200
 
-  @pictures 1_500
+  @pictures 6_000
 
   def first, do: {picture(), picture()}
 
