@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// saveEvery is how often what the detectors have learnt is stored; what a kill loses of days of learning is at most this.
-const saveEvery = 5 * time.Minute
+// What the detectors have learnt is stored soon after the start, and then every minute: no kill loses more of days of learning.
+const (
+	firstSave = 10 * time.Second
+	saveEvery = time.Minute
+)
 
 // farewellTime bounds the last save.
 const farewellTime = 2 * time.Second

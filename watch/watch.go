@@ -108,7 +108,7 @@ func (w *Watch) Serve(ctx context.Context) error {
 	defer w.farewell()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	saved := time.Now()
+	saved := time.Now().Add(firstSave - saveEvery)
 	for {
 		select {
 		case <-ctx.Done():

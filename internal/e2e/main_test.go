@@ -16,6 +16,7 @@ import (
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/erlang/erlangtest"
+	"github.com/beamlens/beamlens-go/ext/sqlite"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -201,8 +202,24 @@ func TestEngineIsKilled(t *testing.T) {
 	a.wait(t, beamlens.EventTargetUp, nil)
 	n.Eval(t, flood)
 	fired := a.wait(t, beamlens.EventAlertFired, nil)
+	learnt := func() int {
+		s, err := sqlite.Open(t.Context(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		states, err := s.Baselines(t.Context(), "beam "+n.Name+"/beam")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(states)
+	}
+	erlangtest.Eventually(t, "what was learnt is stored", func() bool { return learnt() > 0 })
 	a.end(syscall.SIGKILL)
 	gone(t, n)
+	if learnt() == 0 {
+		t.Error("what was learnt is gone")
+	}
 
 	a = attach(t, n.Name, "--store", file)
 	a.wait(t, beamlens.EventTargetUp, nil)
