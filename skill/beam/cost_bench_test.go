@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/beamlens/beamlens-go/erlang/erlangtest"
+	"github.com/beamlens/beamlens-go/sandbox"
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/skill/beam"
 )
@@ -119,4 +120,42 @@ func cpu(b *testing.B, n *erlangtest.Node) float64 {
 		sum += parsed(ns)
 	}
 	return sum / 1e9
+}
+
+// A process that looks at the memory of all processes each millisecond, and says by how much it has grown at most since it was asked last.
+const peakErl = `-module(peak). -export([run/0, take/0]).
+	run() -> spawn_opt(fun() -> register(peak, self()), loop(erlang:memory(processes), 0) end, [{priority, high}]), ok.
+	loop(Base, Most) -> receive {From, take} -> From ! {most, Most}, loop(erlang:memory(processes), 0) after 1 -> loop(Base, max(Most, erlang:memory(processes) - Base)) end.
+	take() -> peak ! {self(), take}, receive {most, M} -> M end.`
+
+// BenchmarkCallbacks measures what each callback holds at most on a node with 100,000 processes and 10,000 tables, by its example. The goal is 16 MB.
+func BenchmarkCallbacks(b *testing.B) {
+	p, n := link(b)
+	n.Eval(b, "[spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 100000)], [ets:insert(ets:new(t, []), {1, 2}) || _ <- lists:seq(1, 10000)], ok.")
+	loadModule(b, n, peakErl)
+	n.Eval(b, "peak:run().")
+	for b.Loop() {
+		b.ReportMetric(0, "ns/op")
+		worst := 0.0
+		for _, s := range beam.All(p) {
+			functions := map[string]sandbox.Function{}
+			for _, c := range s.Callbacks {
+				functions[c.Name] = c.Run
+			}
+			for _, c := range s.Callbacks {
+				n.Eval(b, "[garbage_collect(P) || P <- [whereis(beamlens_probe)], is_pid(P)], peak:take().")
+				began := time.Now()
+				if _, err := sandbox.Run(b.Context(), "return "+c.Example, functions, sandbox.Limits{}); err != nil {
+					b.Logf("%s: %v", c.Name, err)
+				}
+				took := time.Since(began)
+				mb := parsed(n.Eval(b, "peak:take().")) / (1 << 20)
+				if mb > 6 {
+					b.Logf("%-36s %6.1f MB %8s", c.Example, mb, took.Round(time.Millisecond))
+				}
+				worst = max(worst, mb)
+			}
+		}
+		b.ReportMetric(worst, "worst-MB")
+	}
 }
