@@ -32,6 +32,9 @@ func startRabbit(t *testing.T) application {
 	server, err := exec.LookPath("/usr/lib/rabbitmq/bin/rabbitmq-server")
 	if err != nil {
 		if server, err = exec.LookPath("rabbitmq-server"); err != nil {
+			if os.Getenv("BEAMLENS_NEED_ERLANG") != "" {
+				t.Fatal("RabbitMQ is not installed: run scripts/setup")
+			}
 			t.Skip("RabbitMQ is not installed: run scripts/setup")
 		}
 	}
