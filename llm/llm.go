@@ -28,6 +28,30 @@ type Request struct {
 	Messages  []Message
 	Tools     []Tool // in a stable order: they are part of what providers cache
 	MaxTokens int    // of the answer; 0: the model's own
+	ToolMode  ToolMode
+	CacheTTL  time.Duration // how long a provider should keep the prefix that does not change; 0: as it likes
+}
+
+// ToolMode says whether a model must call a tool.
+type ToolMode string
+
+// The modes. With ToolAny the wire forces a call where its model allows it; what came is checked by the caller all the same.
+const (
+	ToolAuto ToolMode = ""
+	ToolAny  ToolMode = "any"
+	ToolNone ToolMode = "none"
+)
+
+// Described is what a Model may also be: it tells what it is.
+type Described interface{ Describe() About }
+
+// About is what is known of a model.
+type About struct {
+	Provider   string // as OpenTelemetry names it: anthropic, openai, aws.bedrock, gcp.gemini, …
+	Model      string
+	Context    int  // tokens that fit; 0: not known
+	ForcedTool bool // the API can force a tool call
+	Local      bool // runs in the user's own house: nothing leaves it and nothing is billed
 }
 
 // Role says whose message it is.
@@ -91,9 +115,11 @@ const (
 
 // Response is one answer.
 type Response struct {
+	ID      string // the provider's, "" if it gives none
 	Model   string
 	Message Message // of the assistant
 	Stop    StopReason
+	RawStop string // the provider's own word for it
 	Usage   Usage
 }
 
@@ -104,6 +130,7 @@ type Usage struct {
 	CacheRead, CacheWrite int64
 	Reasoning             int64
 	Known                 bool
+	CostUSD               *float64 `json:",omitempty"` // only if the provider reported it; what a table says is not kept here
 }
 
 // ErrorKind is what kind of failure a turn met.
@@ -120,13 +147,18 @@ const (
 	ErrNetwork     ErrorKind = "network"
 	ErrTooLong     ErrorKind = "context_too_long"
 	ErrBadRequest  ErrorKind = "bad_request"
+	ErrUnsupported ErrorKind = "unsupported" // the model refuses an option, such as forced tool calls
+	ErrBudget      ErrorKind = "budget"      // our own: the user's limit is reached
 	ErrBadAnswer   ErrorKind = "bad_answer"
 )
 
 // Error is a failed turn. It never holds headers, bodies or keys.
 type Error struct {
 	Kind       ErrorKind
+	Status     int    // of HTTP; 0: there was no answer
+	Code       string // the provider's own, "" if it gives none
 	Msg        string
+	RequestID  string // the provider's, to ask its support with
 	RetryAfter time.Duration
 	Err        error
 }
