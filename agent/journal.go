@@ -19,7 +19,7 @@ type Entry struct {
 // append adds a message to the transcript, after the journal has it.
 func (r *runner) append(ctx context.Context, m llm.Message, usage *llm.Usage) error {
 	if r.Journal != nil {
-		raw, err := json.Marshal(Entry{At: time.Now().UTC(), Message: m, Usage: usage})
+		raw, err := json.Marshal(Entry{At: r.Now().UTC(), Message: m, Usage: usage})
 		if err != nil {
 			return fmt.Errorf("encode journal entry: %w", err)
 		}

@@ -32,6 +32,7 @@ type Options struct {
 	ResultBytes int           // of one tool result as the model sees it; default 32 KiB
 
 	Compaction Compaction
+	Now        func() time.Time // default: the machine's
 
 	// Observe is told what happens: "llm.start", "llm.stop", "llm.exception", "tool.start", "tool.stop", "tool.exception",
 	// "agent.takeover", "compaction.start", "compaction.stop", "journal.failed".
@@ -125,6 +126,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ResultBytes <= 0 {
 		o.ResultBytes = 32 << 10
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, map[string]any) {}

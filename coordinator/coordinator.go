@@ -48,6 +48,7 @@ type Options struct {
 	Gather      time.Duration // how long further alerts are waited for before a run; default 2 s
 	TurnTimeout time.Duration
 	Compaction  agent.Compaction
+	Clock       beamlens.Clock // nil: the machine's
 	OnEvent     func(beamlens.Event)
 }
 
@@ -62,6 +63,7 @@ type Coordinator struct {
 	Options
 	system string
 	signal chan struct{}
+	plan   plan // of the goroutine that serves
 
 	mu     sync.Mutex // guards what follows
 	status Status
@@ -82,6 +84,9 @@ func New(o Options) *Coordinator {
 	}
 	if o.Gather == 0 {
 		o.Gather = 2 * time.Second
+	}
+	if o.Clock == nil {
+		o.Clock = beamlens.MachineClock{}
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(beamlens.Event) {}
@@ -112,56 +117,110 @@ const retryAfter = 5 * time.Second
 
 // Serve correlates until ctx ends.
 func (c *Coordinator) Serve(ctx context.Context) error {
-	c.event("coordinator.started", "", nil)
-	seq, err := c.Cursor.Cursor(ctx, c.cursorName())
-	if err != nil {
-		return fmt.Errorf("coordinator: read cursor: %w", err)
+	if err := c.Begin(ctx); err != nil {
+		return err
 	}
-	again := time.NewTimer(0)
-	defer again.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-c.signal:
-		case <-again.C:
+			c.plan.look = c.Clock.Now()
+		case <-timer.C:
 		}
-		fresh, next, err := c.read(ctx, seq)
+		next, err := c.Step(ctx)
 		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+			return err
+		}
+		timer.Reset(next.Sub(c.Clock.Now()))
+	}
+}
+
+// plan is what a Serve has to do when.
+type plan struct {
+	seq  int64     // how far the alerts have been read
+	look time.Time // for new alerts
+	run  time.Time // over them; zero: there are none
+}
+
+// idle is how long a coordinator sleeps that nobody wakes.
+const idle = time.Minute
+
+// Begin starts a life of the coordinator. Serve calls it; a replay does, and then makes the steps.
+func (c *Coordinator) Begin(ctx context.Context) error {
+	c.event("coordinator.started", "", nil)
+	seq, err := c.Cursor.Cursor(ctx, c.cursorName())
+	if err != nil {
+		return fmt.Errorf("coordinator: read cursor: %w", err)
+	}
+	c.plan = plan{seq: seq, look: c.Clock.Now()}
+	return nil
+}
+
+// Step does what is due, and says when something is due next, if no alert arrives before. The error is ctx's.
+func (c *Coordinator) Step(ctx context.Context) (time.Time, error) {
+	now := c.Clock.Now()
+	if !now.Before(c.plan.look) {
+		c.plan.look = now.Add(idle)
+		fresh, next, err := c.read(ctx, c.plan.seq)
+		switch {
+		case err != nil:
 			c.event("coordinator.store_failed", "", map[string]any{"reason": err.Error()})
-			again.Reset(retryAfter)
-			continue
-		}
-		if fresh {
-			if err := sleep(ctx, c.Gather); err != nil {
-				return err
-			}
-			// What came while gathering is part of this run.
-			if _, next, err = c.read(ctx, seq); err != nil {
-				again.Reset(retryAfter)
-				continue
-			}
-			outcome, err := c.run(ctx, "alerts", "")
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err != nil || !outcome.Ended {
-				c.event("coordinator.run_failed", "", map[string]any{"reason": reasonOf(outcome, err)})
-				again.Reset(retryAfter)
-			} else if w, ok := outcome.Content.(waited); ok {
-				again.Reset(time.Duration(w.MS) * time.Millisecond)
-			}
-		}
-		if next != seq {
-			if err := c.Cursor.SetCursor(ctx, c.cursorName(), next); err != nil {
-				c.event("coordinator.store_failed", "", map[string]any{"reason": err.Error()})
-			}
-			seq = next
+			c.plan.look = now.Add(retryAfter)
+		case fresh && c.plan.run.IsZero():
+			c.plan.run = now.Add(c.Gather)
+		case !fresh:
+			c.advance(ctx, next)
 		}
 	}
+	if !c.plan.run.IsZero() && !now.Before(c.plan.run) {
+		c.plan.run = time.Time{}
+		// What came while gathering is part of this run.
+		if _, next, err := c.read(ctx, c.plan.seq); err != nil {
+			c.plan.look = now.Add(retryAfter)
+		} else {
+			if c.correlate(ctx, now) {
+				c.advance(ctx, next)
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return now, ctx.Err()
+	}
+	if r := c.plan.run; !r.IsZero() && r.Before(c.plan.look) {
+		return r, nil
+	}
+	return c.plan.look, nil
+}
+
+// correlate makes one run over the alerts, and says whether it came to its end.
+func (c *Coordinator) correlate(ctx context.Context, now time.Time) bool {
+	outcome, err := c.run(ctx, "alerts", "")
+	if ctx.Err() != nil {
+		return false
+	}
+	if err != nil || !outcome.Ended {
+		c.event("coordinator.run_failed", "", map[string]any{"reason": reasonOf(outcome, err)})
+		c.plan.look = now.Add(retryAfter)
+		return false
+	}
+	if w, ok := outcome.Content.(waited); ok {
+		c.plan.run = now.Add(time.Duration(w.MS) * time.Millisecond)
+	}
+	return true
+}
+
+// advance remembers how far the alerts have been read.
+func (c *Coordinator) advance(ctx context.Context, next int64) {
+	if next == c.plan.seq {
+		return
+	}
+	if err := c.Cursor.SetCursor(ctx, c.cursorName(), next); err != nil {
+		c.event("coordinator.store_failed", "", map[string]any{"reason": err.Error()})
+	}
+	c.plan.seq = next
 }
 
 func reasonOf(o agent.Outcome, err error) string {
@@ -169,17 +228,6 @@ func reasonOf(o agent.Outcome, err error) string {
 		return err.Error()
 	}
 	return o.Reason
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // read says whether there are unread alerts of this target after seq, and how far the store goes.
@@ -206,7 +254,7 @@ func (c *Coordinator) read(ctx context.Context, seq int64) (fresh bool, next int
 const window = 30 * time.Minute
 
 func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.Outcome, error) {
-	r := &run{Coordinator: c, trace: beamlens.NewTraceID()}
+	r := &run{Coordinator: c, trace: c.Clock.NewTraceID()}
 	alerts, err := c.recent(ctx)
 	if err != nil {
 		return agent.Outcome{}, err
@@ -232,7 +280,7 @@ func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.O
 	compaction.Prompt = compactionPrompt
 	var t agent.Transcript
 	return agent.Run(ctx, agent.Options{
-		Model: c.Model, Fallback: c.Fallback, System: c.system, Tools: r.tools(), RunID: r.trace, Journal: c.Journal,
+		Model: c.Model, Fallback: c.Fallback, System: c.system, Tools: r.tools(), RunID: r.trace, Journal: c.Journal, Now: c.Clock.Now,
 		TurnTimeout: c.TurnTimeout, ToolTimeout: 2 * time.Minute, Compaction: compaction,
 		Observe: func(name string, fields map[string]any) { c.event(name, r.trace, fields) },
 	}, &t, c.input(reason, question, unread))
@@ -269,7 +317,7 @@ func (c *Coordinator) recent(ctx context.Context) ([]beamlens.Alert, error) {
 	if err != nil {
 		return nil, err
 	}
-	late, err := c.Store.Alerts(ctx, beamlens.AlertFilter{Target: c.Target, Since: time.Now().Add(-window)})
+	late, err := c.Store.Alerts(ctx, beamlens.AlertFilter{Target: c.Target, Since: c.Clock.Now().Add(-window)})
 	if err != nil {
 		return nil, err
 	}
@@ -303,5 +351,5 @@ func (c *Coordinator) event(name, trace string, fields map[string]any) {
 	for k, v := range fields {
 		all[k] = v
 	}
-	c.OnEvent(beamlens.Event{Name: name, At: time.Now().UTC(), Target: c.Target, Subject: "coordinator", TraceID: trace, Fields: all})
+	c.OnEvent(beamlens.Event{Name: name, At: c.Clock.Now(), Target: c.Target, Subject: "coordinator", TraceID: trace, Fields: all})
 }

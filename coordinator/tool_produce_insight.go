@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/agent"
@@ -35,8 +34,8 @@ func (r *run) produceInsight() agent.Tool {
 				return agent.Result{}, errors.New("summary must not be empty")
 			}
 			insight := beamlens.Insight{
-				ID: beamlens.NewID(), Target: r.Target, AlertIDs: in.AlertIDs, CorrelationType: beamlens.Correlation(in.CorrelationType),
-				Summary: in.Summary, RootCauseHypothesis: in.RootCauseHypothesis, Confidence: beamlens.Confidence(in.Confidence), CreatedAt: time.Now().UTC(),
+				ID: r.Clock.NewID(), Target: r.Target, AlertIDs: in.AlertIDs, CorrelationType: beamlens.Correlation(in.CorrelationType),
+				Summary: in.Summary, RootCauseHypothesis: in.RootCauseHypothesis, Confidence: beamlens.Confidence(in.Confidence), CreatedAt: r.Clock.Now(),
 				Path: in.Path, Evidence: in.Evidence, Alternatives: in.Alternatives, Gaps: in.Gaps, TraceID: r.trace,
 			}
 			if in.CulpritAlertID != "" {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/agent"
@@ -59,7 +58,7 @@ func (r *run) these(ctx context.Context, ids []string) ([]beamlens.Alert, error)
 
 func (r *run) setStatus(ctx context.Context, ids []string, status beamlens.AlertStatus) error {
 	for _, id := range ids {
-		_, err := r.Store.UpdateAlert(ctx, id, func(a *beamlens.Alert) { a.Status, a.UpdatedAt = status, time.Now().UTC() })
+		_, err := r.Store.UpdateAlert(ctx, id, func(a *beamlens.Alert) { a.Status, a.UpdatedAt = status, r.Clock.Now() })
 		if err != nil {
 			return fmt.Errorf("update alert %s: %w", id, err)
 		}

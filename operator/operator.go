@@ -1,10 +1,13 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +55,7 @@ type Options struct {
 	Heartbeat   time.Duration // default 15 min; < 0: take the model's word, however short
 	TurnTimeout time.Duration
 	Compaction  agent.Compaction
+	Clock       beamlens.Clock // nil: the machine's
 	OnEvent     func(beamlens.Event)
 }
 
@@ -61,9 +65,11 @@ type Operator struct {
 	system string
 	signal chan struct{}
 	busy   chan struct{} // holds a token while a run is on: runs do not overlap
+	plan   plan          // of the goroutine that serves
 
 	mu        sync.Mutex // guards what follows
 	pending   []pending
+	gather    time.Time // when what is pending is looked at; zero: it was
 	health    beamlens.Health
 	open      map[string]beamlens.Alert // alerts that are not cleared, by id
 	inherited map[string]bool           // those of an earlier life: the watch has yet to find again what they are about
@@ -97,6 +103,9 @@ func New(o Options) *Operator {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 15 * time.Minute
 	}
+	if o.Clock == nil {
+		o.Clock = beamlens.MachineClock{}
+	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(beamlens.Event) {}
 	}
@@ -115,6 +124,9 @@ func (o *Operator) Notify(f beamlens.Finding, s beamlens.Snapshot) {
 		o.pending = slices.Delete(o.pending, 0, 1)
 	}
 	o.pending = append(o.pending, pending{f, s})
+	if o.gather.IsZero() {
+		o.gather = o.Clock.Now().Add(gather)
+	}
 	o.mu.Unlock()
 	select {
 	case o.signal <- struct{}{}:
@@ -146,58 +158,96 @@ const gather = 300 * time.Millisecond
 
 // Serve runs until ctx ends.
 func (o *Operator) Serve(ctx context.Context) error {
-	if err := o.load(ctx); err != nil {
-		return fmt.Errorf("operator %s: load open alerts: %w", o.Name, err)
+	if err := o.Begin(ctx); err != nil {
+		return err
 	}
-	o.event("operator.started", "", nil)
-	due := time.NewTimer(0)
-	defer due.Stop()
-	tick := time.NewTicker(reconcileEvery)
-	defer tick.Stop()
-	reason := "start"
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
-			if o.reconcile(ctx) {
-				reason = "cleared"
-				due.Reset(0)
-			}
-			continue
 		case <-o.signal:
-			if err := sleep(ctx, gather); err != nil {
-				return err
-			}
-			o.reconcile(ctx)
-			if !o.wakes() {
-				continue
-			}
-			reason = "finding"
-		case <-due.C:
-			if o.Watch.Samples() == 0 {
-				due.Reset(time.Second) // the target has not been read yet: there is nothing to ask a model
-				continue
-			}
+		case <-timer.C:
 		}
-		pause, err := o.continuous(ctx, reason)
-		if err != nil && !errors.Is(err, agent.ErrFenced) && ctx.Err() != nil {
-			return ctx.Err()
+		next, err := o.Step(ctx)
+		if err != nil {
+			return err
 		}
-		reason = "wait is over"
-		due.Reset(pause)
+		timer.Reset(next.Sub(o.Clock.Now()))
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
+// plan is what a Serve has to do when.
+type plan struct {
+	due       time.Time // the next run
+	reason    string    // of it
+	reconcile time.Time
+}
+
+// Begin starts a life of the operator: it takes over what an earlier one left open. Serve calls it; a replay does, and then makes the steps.
+func (o *Operator) Begin(ctx context.Context) error {
+	if err := o.load(ctx); err != nil {
+		return fmt.Errorf("operator %s: load open alerts: %w", o.Name, err)
 	}
+	o.event("operator.started", "", nil)
+	now := o.Clock.Now()
+	o.plan = plan{due: now, reason: "start", reconcile: now.Add(reconcileEvery)}
+	return nil
+}
+
+// Step does what is due, and says when something is due next, if no finding arrives before. The error is ctx's.
+func (o *Operator) Step(ctx context.Context) (time.Time, error) {
+	now := o.Clock.Now()
+	if o.gathered(now) {
+		o.reconcile(ctx)
+		if o.wakes() {
+			o.plan.due, o.plan.reason = now, "finding"
+		}
+	}
+	if !now.Before(o.plan.reconcile) {
+		o.plan.reconcile = now.Add(reconcileEvery)
+		if o.reconcile(ctx) {
+			o.plan.due, o.plan.reason = now, "cleared"
+		}
+	}
+	if !now.Before(o.plan.due) {
+		if o.Watch.Samples() == 0 {
+			o.plan.due = now.Add(time.Second) // the target has not been read yet: there is nothing to ask a model
+		} else {
+			pause, err := o.continuous(ctx, o.plan.reason)
+			if err != nil && !errors.Is(err, agent.ErrFenced) && ctx.Err() != nil {
+				return now, ctx.Err()
+			}
+			o.plan.due, o.plan.reason = o.Clock.Now().Add(pause), "wait is over"
+		}
+	}
+	next := o.plan.due
+	if o.plan.reconcile.Before(next) {
+		next = o.plan.reconcile
+	}
+	if g := o.Due(); !g.IsZero() && g.Before(next) {
+		next = g
+	}
+	return next, nil
+}
+
+// Due is when the finding that arrived last, and its siblings, will be looked at; zero if none has.
+func (o *Operator) Due() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.gather
+}
+
+// gathered says whether siblings of a finding have been waited for long enough.
+func (o *Operator) gathered(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.gather.IsZero() || now.Before(o.gather) {
+		return false
+	}
+	o.gather = time.Time{}
+	return true
 }
 
 // load takes over the open alerts of an earlier life, so that they are updated and cleared and not fired again.
@@ -239,6 +289,13 @@ func (o *Operator) wakes() bool {
 	return false
 }
 
+// openAlerts gives them in the order in which they were fired. The lock is held.
+func (o *Operator) openAlerts() []beamlens.Alert {
+	return slices.SortedFunc(maps.Values(o.open), func(a, b beamlens.Alert) int {
+		return cmp.Or(a.DetectedAt.Compare(b.DetectedAt), strings.Compare(a.ID, b.ID))
+	})
+}
+
 // reconcile clears the alerts whose findings have all cleared, and says whether it cleared any.
 func (o *Operator) reconcile(ctx context.Context) bool {
 	samples := o.Watch.Samples()
@@ -248,12 +305,12 @@ func (o *Operator) reconcile(ctx context.Context) bool {
 	}
 	o.mu.Lock()
 	var done []string
-	for id, a := range o.open {
+	for _, a := range o.openAlerts() {
 		lasts := func(f beamlens.Finding) bool {
-			return lasting[f.Metric+"/"+f.Kind] || o.inherited[id] && samples < settled(f.Kind)
+			return lasting[f.Metric+"/"+f.Kind] || o.inherited[a.ID] && samples < settled(f.Kind)
 		}
 		if len(a.Findings) > 0 && !slices.ContainsFunc(a.Findings, lasts) {
-			done = append(done, id)
+			done = append(done, a.ID)
 		}
 	}
 	o.mu.Unlock()
@@ -264,7 +321,7 @@ func (o *Operator) reconcile(ctx context.Context) bool {
 }
 
 func (o *Operator) clear(ctx context.Context, id string) {
-	now := time.Now().UTC()
+	now := o.Clock.Now()
 	a, err := o.Store.UpdateAlert(ctx, id, func(a *beamlens.Alert) {
 		if a.ClearedAt == nil {
 			a.ClearedAt, a.UpdatedAt = &now, now
@@ -365,5 +422,5 @@ func (o *Operator) end() {
 }
 
 func (o *Operator) event(name, trace string, fields map[string]any) {
-	o.OnEvent(beamlens.Event{Name: name, At: time.Now().UTC(), Target: o.Target, Subject: o.Name, TraceID: trace, Fields: fields})
+	o.OnEvent(beamlens.Event{Name: name, At: o.Clock.Now(), Target: o.Target, Subject: o.Name, TraceID: trace, Fields: fields})
 }

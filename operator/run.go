@@ -33,7 +33,7 @@ const (
 
 // begin takes what is pending into a new run.
 func (o *Operator) begin(ctx context.Context, reason string) *run {
-	r := &run{Operator: o, trace: beamlens.NewTraceID(), fresh: map[string]bool{}}
+	r := &run{Operator: o, trace: o.Clock.NewTraceID(), fresh: map[string]bool{}}
 	o.mu.Lock()
 	taken := o.pending
 	o.pending = nil
@@ -105,7 +105,7 @@ func (r *run) agentOptions(demand bool) agent.Options {
 	compaction.KnownID = r.known
 	return agent.Options{
 		Model: r.Model, Fallback: r.Fallback, System: r.system, Tools: r.tools(demand),
-		RunID: r.trace, Journal: r.Journal, TurnTimeout: r.TurnTimeout, Compaction: compaction,
+		RunID: r.trace, Journal: r.Journal, Now: r.Clock.Now, TurnTimeout: r.TurnTimeout, Compaction: compaction,
 		Observe: func(name string, fields map[string]any) { r.event(name, r.trace, fields) },
 	}
 }
@@ -145,7 +145,7 @@ func (r *run) attach(title string, data any) {
 	if len(r.evidence) == maxEvidence {
 		r.evidence = slices.Delete(r.evidence, 0, 1)
 	}
-	r.evidence = append(r.evidence, beamlens.Evidence{Title: title, At: time.Now().UTC(), Data: data})
+	r.evidence = append(r.evidence, beamlens.Evidence{Title: title, At: r.Clock.Now(), Data: data})
 }
 
 // The input of a run, as the model reads it.
@@ -204,13 +204,14 @@ func (r *run) input(reason, question string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	in := input{For: "operator", State: string(r.health), Reason: reason, Question: question, Findings: []findingView{}, OpenAlerts: []alertView{}, Snapshots: r.found}
+	open := r.openAlerts()
 	for _, f := range r.Watch.Open() {
 		v := findingView{
 			ID: f.ID, New: r.fresh[f.ID], Metric: f.Metric, Kind: f.Kind, Tier: f.Tier, Value: round(f.Value), Ordinary: round(f.Ordinary),
 			Limit: f.Limit, LimitIn: round(f.LimitIn), Rate: round(f.Rate), Unit: f.Unit, Rule: f.Rule, Severity: f.Severity,
 			Onset: f.Onset.Format(time.RFC3339Nano), Within: round(f.Uncertainty.Seconds()),
 		}
-		for _, a := range r.open {
+		for _, a := range open {
 			for _, af := range a.Findings {
 				if af.Metric == f.Metric && af.Kind == f.Kind && af.Rule == f.Rule {
 					v.AlertID = a.ID
@@ -234,7 +235,7 @@ func (r *run) input(reason, question string) string {
 	for _, f := range r.cleared {
 		in.Cleared = append(in.Cleared, f.Metric)
 	}
-	for _, a := range r.open {
+	for _, a := range open {
 		v := alertView{ID: a.ID, Type: a.AnomalyType, Severity: a.Severity, Summary: a.Summary, Since: a.Onset}
 		if a.Culprit != nil {
 			v.Culprit = a.Culprit.String()

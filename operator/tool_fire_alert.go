@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/agent"
@@ -62,9 +61,9 @@ func (r *run) compose(ctx context.Context, in fireAlertInput) (beamlens.Alert, e
 	if len(in.SnapshotIDs) == 0 {
 		return none, errors.New("snapshot_ids required: alerts must reference at least one snapshot")
 	}
-	now := time.Now().UTC()
+	now := r.Clock.Now()
 	a := beamlens.Alert{
-		ID: beamlens.NewID(), Target: r.Target, Node: r.Target.Name, Operator: r.Name, AnomalyType: in.Type, Severity: beamlens.Severity(in.Severity),
+		ID: r.Clock.NewID(), Target: r.Target, Node: r.Target.Name, Operator: r.Name, AnomalyType: in.Type, Severity: beamlens.Severity(in.Severity),
 		Status: beamlens.Unread, Summary: in.Summary, Context: in.Context, Observation: in.Observation, Hypothesis: in.Hypothesis,
 		Evidence: r.evidence, TraceID: r.trace, Onset: now, DetectedAt: now, UpdatedAt: now, Count: 1,
 	}
@@ -132,9 +131,9 @@ func (r *run) covered(ids []string) ([]beamlens.Finding, error) {
 func (r *run) put(ctx context.Context, a beamlens.Alert) (beamlens.Alert, bool, error) {
 	r.mu.Lock()
 	known := ""
-	for id, open := range r.open {
+	for _, open := range r.openAlerts() {
 		if open.Fingerprint() == a.Fingerprint() {
-			known = id
+			known = open.ID
 		}
 	}
 	r.mu.Unlock()

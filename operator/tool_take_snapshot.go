@@ -26,7 +26,7 @@ func (r *run) takeSnapshot() agent.Tool {
 			if err != nil {
 				return agent.Result{}, fmt.Errorf("the snapshot could not be read: %w", err)
 			}
-			s := beamlens.Snapshot{ID: beamlens.NewID(), Skill: r.Skill.ID, Target: r.Target, CapturedAt: time.Now().UTC(), Data: data}
+			s := beamlens.Snapshot{ID: r.Clock.NewID(), Skill: r.Skill.ID, Target: r.Target, CapturedAt: r.Clock.Now(), Data: data}
 			r.keep(ctx, s)
 			r.saw(data)
 			r.event("operator.take_snapshot", r.trace, map[string]any{"snapshot_id": s.ID})

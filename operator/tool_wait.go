@@ -29,7 +29,7 @@ func (r *run) wait(demand bool) agent.Tool {
 		r.event("operator.wait", r.trace, map[string]any{"ms": ms})
 		if demand {
 			ms = min(ms, 25_000)
-			return agent.Result{Content: waited{ms}}, sleep(ctx, time.Duration(ms)*time.Millisecond)
+			return agent.Result{Content: waited{ms}}, r.Clock.Sleep(ctx, time.Duration(ms)*time.Millisecond)
 		}
 		return agent.Result{Content: waited{ms}, End: true}, nil
 	})

@@ -26,6 +26,9 @@ type Options struct {
 	// Baselines keeps what the detectors learn, so that a restart does not begin anew. Nil: it does.
 	Baselines Baselines
 
+	Clock beamlens.Clock // nil: the machine's
+
+	OnSample func(beamlens.Snapshot) // is told each snapshot; nil: nobody is
 	// OnFinding is told each finding that opens or clears, and the snapshot it was found in.
 	OnFinding func(beamlens.Finding, beamlens.Snapshot)
 	OnEvent   func(beamlens.Event)
@@ -69,6 +72,9 @@ func New(target beamlens.Target, s *skill.Skill, o *Options) *Watch {
 	}
 	if w.options.Timeout <= 0 {
 		w.options.Timeout = 5 * time.Second
+	}
+	if w.options.Clock == nil {
+		w.options.Clock = beamlens.MachineClock{}
 	}
 	if w.options.OnFinding == nil {
 		w.options.OnFinding = func(beamlens.Finding, beamlens.Snapshot) {}
@@ -148,7 +154,14 @@ func (w *Watch) sample(ctx context.Context) {
 	if failed != nil {
 		w.event("watch.snapshot_recovered", map[string]any{"skill": w.skill.ID})
 	}
-	snapshot := beamlens.Snapshot{ID: beamlens.NewID(), Skill: w.skill.ID, Target: w.target, CapturedAt: time.Now().UTC(), Data: data}
+	w.Feed(ctx, beamlens.Snapshot{ID: w.options.Clock.NewID(), Skill: w.skill.ID, Target: w.target, CapturedAt: w.options.Clock.Now(), Data: data})
+}
+
+// Feed takes in one snapshot: what Serve does with each that it reads, and a replay with each that was recorded.
+func (w *Watch) Feed(ctx context.Context, snapshot beamlens.Snapshot) {
+	if w.options.OnSample != nil {
+		w.options.OnSample(snapshot)
+	}
 	for _, f := range w.feed(snapshot) {
 		name := beamlens.EventFindingOpened
 		if f.Cleared() {
@@ -212,7 +225,7 @@ func (w *Watch) finding(m skill.Metric, c detect.Change, at time.Time) beamlens.
 	key := fmt.Sprintf("%s/%s/%d", m.Name, c.Kind, c.Rule)
 	f, known := w.open[key]
 	if !known {
-		f = beamlens.Finding{ID: beamlens.NewID(), Onset: c.Onset.UTC(), Uncertainty: c.Uncertainty}
+		f = beamlens.Finding{ID: w.options.Clock.NewID(), Onset: c.Onset.UTC(), Uncertainty: c.Uncertainty}
 	}
 	f.Target, f.Skill, f.Metric, f.Unit, f.Kind = w.target, w.skill.ID, m.Name, m.Unit, string(c.Kind)
 	f.Value, f.Limit, f.Rate, f.Score, f.At = c.Value, c.Limit, c.Rate, c.Score, at
@@ -284,5 +297,5 @@ func (w *Watch) Series(metric string) []Sample {
 }
 
 func (w *Watch) event(name string, fields map[string]any) {
-	w.options.OnEvent(beamlens.Event{Name: name, At: time.Now().UTC(), Target: w.target, Subject: w.skill.ID, Fields: fields})
+	w.options.OnEvent(beamlens.Event{Name: name, At: w.options.Clock.Now(), Target: w.target, Subject: w.skill.ID, Fields: fields})
 }
