@@ -30,6 +30,10 @@ type Request struct {
 	MaxTokens int    // of the answer; 0: the model's own
 	ToolMode  ToolMode
 	CacheTTL  time.Duration // how long a provider should keep the prefix that does not change; 0: as it likes
+
+	// Whose turn it is, for budgets and policies. It is sent to nobody.
+	Operator string
+	Run      string
 }
 
 // ToolMode says whether a model must call a tool.
@@ -121,6 +125,29 @@ type Response struct {
 	Stop    StopReason
 	RawStop string // the provider's own word for it
 	Usage   Usage
+	Spent   Spent
+}
+
+// Spent is what a turn cost in all: a turn of a Model that repeats or repairs is several calls. A wire leaves it empty.
+type Spent struct {
+	Calls int      // 0: nobody counted
+	USD   *float64 // nil: not known, or a part of it is not
+}
+
+// Add adds what another call of the same turn cost. What is not known stays so.
+func (s Spent) Add(t Spent) Spent {
+	if s.Calls == 0 {
+		return t
+	}
+	if t.Calls == 0 {
+		return s
+	}
+	sum := Spent{Calls: s.Calls + t.Calls}
+	if s.USD != nil && t.USD != nil {
+		usd := *s.USD + *t.USD
+		sum.USD = &usd
+	}
+	return sum
 }
 
 // Usage counts tokens the same way for all providers: Input includes what was cached, CacheRead and CacheWrite are parts of
