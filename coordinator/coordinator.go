@@ -61,12 +61,19 @@ type SkillLine struct {
 // Coordinator correlates alerts. Make it with [New].
 type Coordinator struct {
 	Options
-	system string
 	signal chan struct{}
 	plan   plan // of the goroutine that serves
 
 	mu     sync.Mutex // guards what follows
 	status Status
+	known  known
+}
+
+// known is what a run is told of the skills that there are.
+type known struct {
+	system string
+	skills []SkillLine
+	edges  []beamlens.Edge
 }
 
 // Status is what the coordinator is doing.
@@ -91,7 +98,17 @@ func New(o Options) *Coordinator {
 	if o.OnEvent == nil {
 		o.OnEvent = func(beamlens.Event) {}
 	}
-	return &Coordinator{Options: o, system: systemPrompt(o.Skills), signal: make(chan struct{}, 1)}
+	c := &Coordinator{Options: o, signal: make(chan struct{}, 1)}
+	c.Know(o.Skills, o.Edges)
+	return c
+}
+
+// Know says which skills there are from now on, in place of those of the options. A run that is on keeps what it knows.
+func (c *Coordinator) Know(skills []SkillLine, edges []beamlens.Edge) {
+	k := known{systemPrompt(skills), slices.Clone(skills), slices.Clone(edges)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = k
 }
 
 // Wake says that there may be new alerts. It never blocks.
@@ -269,6 +286,7 @@ func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.O
 	c.status.Running, c.status.AlertCount, c.status.UnreadCount = true, len(alerts), unread
 	c.status.Iteration++
 	iteration := c.status.Iteration
+	r.known = c.known
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
@@ -280,10 +298,10 @@ func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.O
 	compaction.Prompt = compactionPrompt
 	var t agent.Transcript
 	return agent.Run(ctx, agent.Options{
-		Model: c.Model, Fallback: c.Fallback, System: c.system, Tools: r.tools(), RunID: r.trace, Journal: c.Journal, Now: c.Clock.Now,
+		Model: c.Model, Fallback: c.Fallback, System: r.known.system, Tools: r.tools(), RunID: r.trace, Journal: c.Journal, Now: c.Clock.Now,
 		TurnTimeout: c.TurnTimeout, ToolTimeout: 2 * time.Minute, Compaction: compaction,
 		Observe: func(name string, fields map[string]any) { c.event(name, r.trace, fields) },
-	}, &t, c.input(reason, question, unread))
+	}, &t, r.input(reason, question, unread))
 }
 
 type input struct {
@@ -296,13 +314,13 @@ type input struct {
 	Limits   any             `json:"limits,omitempty"`
 }
 
-func (c *Coordinator) input(reason, question string, unread int) string {
-	in := input{For: "coordinator", Reason: reason, Question: question, Unread: unread, Edges: c.Edges}
-	if c.Health != nil {
-		in.Health = c.Health()
+func (r *run) input(reason, question string, unread int) string {
+	in := input{For: "coordinator", Reason: reason, Question: question, Unread: unread, Edges: r.known.edges}
+	if r.Health != nil {
+		in.Health = r.Health()
 	}
-	if c.Limits != nil && question != "" {
-		in.Limits = c.Limits()
+	if r.Limits != nil && question != "" {
+		in.Limits = r.Limits()
 	}
 	raw, err := agent.EncodeIndent(in)
 	if err != nil {

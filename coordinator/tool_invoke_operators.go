@@ -21,8 +21,8 @@ func (r *run) invokeOperators() agent.Tool {
 				return agent.Result{}, errors.New("no operators can be invoked here")
 			}
 			for _, s := range in.Skills {
-				if !slices.ContainsFunc(r.Skills, func(k SkillLine) bool { return k.ID == s }) {
-					return agent.Result{}, fmt.Errorf("there is no skill %.40q; the skills are %v", s, r.Skills)
+				if !slices.ContainsFunc(r.known.skills, func(k SkillLine) bool { return k.ID == s }) {
+					return agent.Result{}, fmt.Errorf("there is no skill %.40q; the skills are %v", s, r.known.skills)
 				}
 			}
 			r.event("coordinator.invoke_operators", r.trace, map[string]any{"skills": in.Skills})

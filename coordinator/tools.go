@@ -10,6 +10,7 @@ import (
 type run struct {
 	*Coordinator
 	trace string
+	known known
 }
 
 func (r *run) tools() []agent.Tool {

@@ -1,8 +1,8 @@
 // Package engine wires the parts of BeamLens for one target and supervises them. It is the entry point of the library.
 //
-// An [Engine] is a suture.Service; it also runs alone, with Serve. It has, for each skill, a watch, an operator and the skill's own
-// background work, and one coordinator, all under one supervisor: what fails is started again, with back-off, and no
-// panic escapes.
+// An [Engine] is a suture.Service; it also runs alone, with Serve. It has, for each skill, a watch, an operator or several and the skill's
+// own background work, and one coordinator, all under one supervisor: what fails is started again, with back-off, and no
+// panic escapes. Operators come and go with Add and Remove.
 //
 //	e, err := engine.New(engine.Options{Target: target, Skills: skills, Store: store.NewMemory()})
 //	if err != nil { … }
@@ -31,7 +31,6 @@ import (
 	"github.com/beamlens/beamlens-go/operator"
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/store"
-	"github.com/beamlens/beamlens-go/watch"
 	"github.com/thejerf/suture/v4"
 )
 
@@ -41,12 +40,12 @@ type Work interface {
 	Serve(ctx context.Context) error
 }
 
-// Options of an engine. Target and Skills are required; zero values of the rest mean the defaults.
+// Options of an engine. Target is required; zero values of the rest mean the defaults.
 type Options struct {
 	Target beamlens.Target
-	Skills []*skill.Skill
-	Store  store.Store // default: in memory
-	Model  llm.Model   // default: the analyst, which is also the fallback of any other
+	Skills []*skill.Skill // each gets an operator; none: those that [Engine.Add] gives it
+	Store  store.Store    // default: in memory
+	Model  llm.Model      // default: the analyst, which is also the fallback of any other
 
 	// Work is supervised with the rest: what keeps the link to the target, for example.
 	Work []Work
@@ -70,19 +69,18 @@ type OperatorOptions struct {
 // Engine watches one target.
 type Engine struct {
 	options     Options
-	operators   []*operator.Operator
-	watches     map[string]*watch.Watch
 	coordinator *coordinator.Coordinator
 	supervisor  *suture.Supervisor
+
+	mu        sync.Mutex // guards what follows; nothing is waited for under it
+	watched   []*watched
+	operators []*watching
 }
 
 // New checks the options and returns an engine that does nothing until Serve.
 func New(o Options) (*Engine, error) {
 	if o.Target.Name == "" || o.Target.Kind == "" {
 		return nil, errors.New("engine: Options.Target needs a kind and a name")
-	}
-	if len(o.Skills) == 0 {
-		return nil, errors.New("engine: Options.Skills is empty: there is nothing to watch")
 	}
 	if o.Store == nil {
 		o.Store = store.NewMemory()
@@ -93,60 +91,28 @@ func New(o Options) (*Engine, error) {
 	if o.AlertsPerWeek <= 0 {
 		o.AlertsPerWeek = 1
 	}
-	e := &Engine{options: o, watches: map[string]*watch.Watch{}}
+	e := &Engine{options: o}
 	e.supervisor = suture.New("beamlens "+o.Target.String(), suture.Spec{
 		EventHook: e.supervision, FailureThreshold: 5, FailureDecay: 30, FailureBackoff: 5 * time.Second, Timeout: 10 * time.Second,
 	})
-	var edges []beamlens.Edge
-	var lines []coordinator.SkillLine
-	for _, s := range o.Skills {
-		if err := s.Check(); err != nil {
-			return nil, fmt.Errorf("engine: %w", err)
-		}
-		if e.watches[s.ID] != nil {
-			return nil, fmt.Errorf("engine: skill %s is given twice", s.ID)
-		}
-		edges = append(edges, s.Edges...)
-		lines = append(lines, coordinator.SkillLine{ID: s.ID, Summary: s.Summary})
-		e.add(s)
-	}
 	e.coordinator = coordinator.New(coordinator.Options{
-		Target: o.Target, Model: o.Model, Fallback: analyst.Analyst{}, Store: o.Store, Cursor: o.Store, Journal: o.Store, Edges: edges, Skills: lines,
+		Target: o.Target, Model: o.Model, Fallback: analyst.Analyst{}, Store: o.Store, Cursor: o.Store, Journal: o.Store,
 		Invoke: e.invoke, Health: func() any { return e.Operators() }, Limits: func() any { return e.Margins() }, Compaction: o.Compaction, OnEvent: e.event,
 	})
+	for _, s := range o.Skills {
+		if e.skill(s.ID) != nil {
+			return nil, fmt.Errorf("engine: skill %s is given twice", s.ID)
+		}
+		if err := e.Add(s, o.Operators[s.ID]); err != nil {
+			return nil, err
+		}
+	}
 	e.supervisor.Add(named{"coordinator", e.coordinator})
 	e.supervisor.Add(named{"pruning", serve(e.prune)})
 	for _, s := range o.Work {
 		e.supervisor.Add(s)
 	}
 	return e, nil
-}
-
-// add makes watch and operator of a skill and joins them.
-func (e *Engine) add(s *skill.Skill) {
-	var op *operator.Operator
-	w := watch.New(e.options.Target, s, &watch.Options{
-		Interval: e.options.Interval, OnEvent: e.event, Baselines: e.options.Store, AlertsPerWeek: e.options.AlertsPerWeek / float64(len(e.options.Skills)),
-		OnFinding: func(f beamlens.Finding, snap beamlens.Snapshot) { op.Notify(f, snap) },
-	})
-	own := e.options.Operators[s.ID]
-	if own.Compaction.MaxTokens == 0 {
-		own.Compaction.MaxTokens = e.options.Compaction.MaxTokens
-	}
-	if own.Compaction.KeepLast == 0 {
-		own.Compaction.KeepLast = e.options.Compaction.KeepLast
-	}
-	op = operator.New(operator.Options{
-		Name: own.Name, Target: e.options.Target, Skill: s, Model: e.options.Model, Fallback: analyst.Analyst{}, Store: e.options.Store, Journal: e.options.Store,
-		Watch: w, Heartbeat: e.options.Heartbeat, Compaction: own.Compaction, OnEvent: e.event,
-	})
-	e.watches[s.ID] = w
-	e.operators = append(e.operators, op)
-	e.supervisor.Add(named{"watch " + s.ID, w})
-	e.supervisor.Add(named{"operator " + s.ID, op})
-	if s.Serve != nil {
-		e.supervisor.Add(named{"skill " + s.ID, serve(s.Serve)})
-	}
 }
 
 type serve func(context.Context) error
@@ -203,35 +169,8 @@ func (e *Engine) prune(ctx context.Context) error {
 	}
 }
 
-// Operators tells what the operators are doing, without waiting for any.
-func (e *Engine) Operators() []operator.Status {
-	out := make([]operator.Status, len(e.operators))
-	for i, o := range e.operators {
-		out[i] = o.Status()
-	}
-	return out
-}
-
 // Coordinator tells what the coordinator is doing.
 func (e *Engine) Coordinator() coordinator.Status { return e.coordinator.Status() }
-
-// Findings returns what departs from normal now.
-func (e *Engine) Findings() []beamlens.Finding {
-	var out []beamlens.Finding
-	for _, o := range e.operators {
-		out = append(out, e.watches[o.Skill.ID].Open()...)
-	}
-	return out
-}
-
-// Skills gives the ids of the skills that are watched.
-func (e *Engine) Skills() []string {
-	ids := make([]string, len(e.options.Skills))
-	for i, s := range e.options.Skills {
-		ids[i] = s.ID
-	}
-	return ids
-}
 
 // Margin is how far a metric is from its limit.
 type Margin struct {
@@ -244,11 +183,11 @@ type Margin struct {
 // Margins returns the metrics that have a limit, the nearest to it first.
 func (e *Engine) Margins() []Margin {
 	var out []Margin
-	for _, s := range e.options.Skills {
-		latest, _ := e.watches[s.ID].Latest()
-		for _, m := range s.Metrics {
+	for _, w := range e.all() {
+		latest, _ := w.watch.Latest()
+		for _, m := range w.skill.Metrics {
 			if x, ok := latest.Number(m.Name); ok && m.Limit > 0 {
-				out = append(out, Margin{s.ID + "." + m.Name, x, m.Limit, m.Unit})
+				out = append(out, Margin{w.skill.ID + "." + m.Name, x, m.Limit, m.Unit})
 			}
 		}
 	}
@@ -258,11 +197,11 @@ func (e *Engine) Margins() []Margin {
 
 // Latest returns the newest snapshot of a skill.
 func (e *Engine) Latest(skillID string) (beamlens.Snapshot, error) {
-	w := e.watches[skillID]
+	w := e.skill(skillID)
 	if w == nil {
 		return beamlens.Snapshot{}, fmt.Errorf("there is no skill %q", skillID)
 	}
-	return w.Latest()
+	return w.watch.Latest()
 }
 
 // Ask puts a question to the coordinator.
@@ -272,7 +211,7 @@ func (e *Engine) Ask(ctx context.Context, question string) (string, error) {
 
 // Payload is what the next request of an operator would send to its model, by the operator's name.
 func (e *Engine) Payload(name string) (*llm.Request, error) {
-	for _, o := range e.operators {
+	for _, o := range e.working() {
 		if o.Name == name {
 			return o.Payload(), nil
 		}
@@ -280,22 +219,23 @@ func (e *Engine) Payload(name string) (*llm.Request, error) {
 	return nil, fmt.Errorf("there is no operator %q", name)
 }
 
-// invoke runs operators on demand, in parallel.
+// invoke runs operators on demand, in parallel: of each skill the first.
 func (e *Engine) invoke(ctx context.Context, skills []string, reason string) (any, error) {
 	type answer struct {
 		operator.Report
 		Error string `json:"error,omitempty"`
 	}
 	answers := make([]answer, len(skills))
+	operators := e.working()
 	var wg sync.WaitGroup
 	for i, id := range skills {
-		j := slices.IndexFunc(e.operators, func(o *operator.Operator) bool { return o.Skill.ID == id })
+		j := slices.IndexFunc(operators, func(o *operator.Operator) bool { return o.Skill.ID == id })
 		if j < 0 {
 			answers[i].Error = "there is no such skill"
 			continue
 		}
 		wg.Go(func() {
-			report, err := e.operators[j].Run(ctx, reason)
+			report, err := operators[j].Run(ctx, reason)
 			answers[i].Report = report
 			if err != nil {
 				answers[i].Error = err.Error()

@@ -392,7 +392,6 @@ func TestOptionsAreChecked(t *testing.T) {
 		says string
 	}{
 		{"no target", engine.Options{Skills: []*skill.Skill{s}}, "Target"},
-		{"no skills", engine.Options{Target: target}, "nothing to watch"},
 		{"twice", engine.Options{Target: target, Skills: []*skill.Skill{s, s}}, "twice"},
 		{"bad skill", engine.Options{Target: target, Skills: []*skill.Skill{{ID: "X"}}}, "lower-case"},
 	} {
