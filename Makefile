@@ -37,8 +37,8 @@ bench: setup go.work ## Run the benchmarks, each beside what a user would pick i
 	BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./skill/beam/ && \
 	BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -timeout 30m ./internal/e2e/...
 
-fuzz: go.work ## Fuzz every decoder, FUZZTIME (default 1m) each
-	@scripts/fuzz $(or $(FUZZTIME),1m)
+fuzz: go.work ## Fuzz every decoder, FUZZTIME (default 70s) each: ten minutes
+	@scripts/fuzz $(or $(FUZZTIME),70s)
 
 simulate: ## Run the detectors over 200 healthy metrics of two weeks, and over faults: where their constants come from
 	@BEAMLENS_SIMULATE=1 $(GO) test -count=1 -timeout 20m -v -run 'Healthy|FaultsAreFound' ./detect/

@@ -66,6 +66,7 @@ type Coordinator struct {
 
 	mu     sync.Mutex // guards what follows
 	status Status
+	woken  time.Time
 	known  known
 }
 
@@ -113,10 +114,22 @@ func (c *Coordinator) Know(skills []SkillLine, edges []beamlens.Edge) {
 
 // Wake says that there may be new alerts. It never blocks.
 func (c *Coordinator) Wake() {
+	c.mu.Lock()
+	if c.woken.IsZero() {
+		c.woken = c.Clock.Now()
+	}
+	c.mu.Unlock()
 	select {
 	case c.signal <- struct{}{}:
 	default:
 	}
+}
+
+// Due is since when there may be new alerts that no step has seen; zero: there are none.
+func (c *Coordinator) Due() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.woken
 }
 
 // Status never blocks on a run.
@@ -144,7 +157,6 @@ func (c *Coordinator) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-c.signal:
-			c.plan.look = c.Clock.Now()
 		case <-timer.C:
 		}
 		next, err := c.Step(ctx)
@@ -179,6 +191,11 @@ func (c *Coordinator) Begin(ctx context.Context) error {
 // Step does what is due, and says when something is due next, if no alert arrives before. The error is ctx's.
 func (c *Coordinator) Step(ctx context.Context) (time.Time, error) {
 	now := c.Clock.Now()
+	c.mu.Lock()
+	if !c.woken.IsZero() {
+		c.woken, c.plan.look = time.Time{}, now
+	}
+	c.mu.Unlock()
 	if !now.Before(c.plan.look) {
 		c.plan.look = now.Add(idle)
 		fresh, next, err := c.read(ctx, c.plan.seq)

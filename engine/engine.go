@@ -57,7 +57,9 @@ type Options struct {
 	Compaction    agent.Compaction
 	Operators     map[string]OperatorOptions // by the id of their skill, where they differ
 	Retention     store.Retention
+	Clock         beamlens.Clock // default: the machine's
 	OnEvent       func(beamlens.Event)
+	OnSample      func(beamlens.Snapshot) // is told each snapshot that a watch takes: to record it, for example
 }
 
 // OperatorOptions are one operator's own.
@@ -85,6 +87,9 @@ func New(o Options) (*Engine, error) {
 	if o.Store == nil {
 		o.Store = store.NewMemory()
 	}
+	if o.Clock == nil {
+		o.Clock = beamlens.MachineClock{}
+	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(beamlens.Event) {}
 	}
@@ -97,7 +102,7 @@ func New(o Options) (*Engine, error) {
 	})
 	e.coordinator = coordinator.New(coordinator.Options{
 		Target: o.Target, Model: o.Model, Fallback: analyst.Analyst{}, Store: o.Store, Cursor: o.Store, Journal: o.Store,
-		Invoke: e.invoke, Health: func() any { return e.Operators() }, Limits: func() any { return e.Margins() }, Compaction: o.Compaction, OnEvent: e.event,
+		Invoke: e.invoke, Health: func() any { return e.Operators() }, Limits: func() any { return e.Margins() }, Compaction: o.Compaction, Clock: o.Clock, OnEvent: e.event,
 	})
 	for _, s := range o.Skills {
 		if e.skill(s.ID) != nil {
@@ -143,7 +148,7 @@ func (e *Engine) supervision(ev suture.Event) {
 	if ev.Type() == suture.EventTypeResume {
 		return
 	}
-	e.options.OnEvent(beamlens.Event{Name: "engine." + supervisionNames[ev.Type()], At: time.Now().UTC(), Target: e.options.Target, Subject: "engine",
+	e.options.OnEvent(beamlens.Event{Name: "engine." + supervisionNames[ev.Type()], At: e.options.Clock.Now(), Target: e.options.Target, Subject: "engine",
 		Fields: map[string]any{"reason": ev.String()}})
 }
 
@@ -159,7 +164,7 @@ func (e *Engine) prune(ctx context.Context) error {
 	defer t.Stop()
 	for {
 		if err := e.options.Store.Prune(ctx, e.options.Retention); err != nil && ctx.Err() == nil {
-			e.event(beamlens.Event{Name: "store.prune_failed", At: time.Now().UTC(), Target: e.options.Target, Subject: "store", Fields: map[string]any{"reason": err.Error()}})
+			e.event(beamlens.Event{Name: "store.prune_failed", At: e.options.Clock.Now(), Target: e.options.Target, Subject: "store", Fields: map[string]any{"reason": err.Error()}})
 		}
 		select {
 		case <-ctx.Done():

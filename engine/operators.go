@@ -127,7 +127,7 @@ func (e *Engine) Add(s *skill.Skill, own OperatorOptions) error {
 // watchOf makes the watch of a skill.
 func (e *Engine) watchOf(s *skill.Skill) *watched {
 	w := watch.New(e.options.Target, s, &watch.Options{
-		Interval: e.options.Interval, OnEvent: e.event, Baselines: e.options.Store,
+		Interval: e.options.Interval, OnEvent: e.event, OnSample: e.options.OnSample, Clock: e.options.Clock, Baselines: e.options.Store,
 		AlertsPerWeek: e.options.AlertsPerWeek / float64(max(len(e.options.Skills), len(e.watched)+1)),
 		OnFinding: func(f beamlens.Finding, snap beamlens.Snapshot) {
 			for _, o := range e.working() {
@@ -154,7 +154,7 @@ func (e *Engine) operatorOf(w *watched, own OperatorOptions) *watching {
 	}
 	op := operator.New(operator.Options{
 		Name: own.Name, Target: e.options.Target, Skill: w.skill, Model: e.options.Model, Fallback: analyst.Analyst{}, Store: e.options.Store, Journal: e.options.Store,
-		Watch: w.watch, Heartbeat: e.options.Heartbeat, Compaction: own.Compaction, OnEvent: e.event,
+		Watch: w.watch, Heartbeat: e.options.Heartbeat, Compaction: own.Compaction, Clock: e.options.Clock, OnEvent: e.event,
 	})
 	return &watching{op, newPart("operator "+own.Name, op)}
 }
@@ -192,7 +192,7 @@ func (e *Engine) Remove(name string) error {
 	for _, p := range stop {
 		p.remove()
 	}
-	e.event(beamlens.Event{Name: "operator.stopped", At: time.Now().UTC(), Target: e.options.Target, Subject: name,
+	e.event(beamlens.Event{Name: "operator.stopped", At: e.options.Clock.Now(), Target: e.options.Target, Subject: name,
 		Fields: map[string]any{"final_state": op.Status().State}})
 	return nil
 }

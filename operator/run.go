@@ -242,7 +242,7 @@ func (r *run) input(reason, question string) string {
 		}
 		in.OpenAlerts = append(in.OpenAlerts, v)
 	}
-	slices.SortFunc(in.OpenAlerts, func(a, b alertView) int { return a.Since.Compare(b.Since) })
+	slices.SortStableFunc(in.OpenAlerts, func(a, b alertView) int { return a.Since.Compare(b.Since) })
 	raw, err := agent.EncodeIndent(in)
 	if err != nil {
 		raw = []byte("{}") // unreachable: plain values always encode
