@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
@@ -18,6 +18,7 @@ type attachment struct {
 	link
 	only   []string // ids of skills; none: all
 	file   string   // of the store; "" in memory
+	record string   // file of a recording; "": none
 	notify func(beamlens.Event)
 }
 
@@ -57,6 +58,7 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 	f := cmd.Flags()
 	f.StringSliceVar(&a.only, "skills", nil, "only these skills, by id (default: all; see beamlens skills)")
 	f.StringVar(&a.file, "store", "", "keep alerts, insights and transcripts in this SQLite file (default: in memory)")
+	f.StringVar(&a.record, "record", "", "record what is read into this file (.gz: compressed), for beamlens replay")
 	f.BoolVar(&json, "json", false, "print events as JSON, a line each")
 	f.BoolVar(&verbose, "verbose", false, "print every event")
 	f.DurationVar(&limit, "for", 0, "stop after this time")
@@ -92,13 +94,24 @@ func (a attachment) open(ctx context.Context) (*engine.Engine, func(), error) {
 		}
 		kept, close = s, func() { s.Close() }
 	}
-	e, err := engine.New(engine.Options{
-		Target: target, Skills: skills, Store: kept, Work: []engine.Work{link}, OnEvent: a.notify,
-	})
+	options := engine.Options{Target: target, Skills: skills, Store: kept, Work: []engine.Work{link}, OnEvent: a.notify}
+	stop, err := record(a.record, &options)
 	if err != nil {
-		return nil, nil, errors.Join(err, func() error { close(); return nil }())
+		close()
+		return nil, nil, fmt.Errorf("--record: %w", err)
 	}
-	return e, close, nil
+	end := func() {
+		if err := stop(); err != nil {
+			a.notify(beamlens.Event{Name: "recording.failed", At: time.Now().UTC(), Target: target, Subject: "recording", Fields: map[string]any{"reason": err.Error()}})
+		}
+		close()
+	}
+	e, err := engine.New(options)
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return e, end, nil
 }
 
 // stateEvent tells that the link came or went.

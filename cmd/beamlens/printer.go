@@ -86,6 +86,7 @@ var shown = map[string]func(*printer, beamlens.Event){
 	"operator.store_failed":       (*printer).trouble,
 	"coordinator.run_failed":      (*printer).trouble,
 	"coordinator.store_failed":    (*printer).trouble,
+	"recording.failed":            (*printer).trouble,
 	"agent.takeover":              (*printer).trouble,
 	"engine.panic":                (*printer).trouble,
 	"engine.backoff":              (*printer).trouble,
