@@ -142,7 +142,7 @@ func (d *Detector) learnLevel(l *level, mean, expected, zPlain float64, known bo
 // expect gives what is ordinary at this minute. Known says whether this half hour has been seen on enough days, seasonal whether that
 // explains the metric better than its past.
 func (s *season) expect(minute int64, base float64) (expected float64, seasonal, known bool) {
-	half := int(minute / 30 % halfHours)
+	half := halfOfDay(minute / 30)
 	if s.Days[half] < seasonMin {
 		return base, false, false
 	}
@@ -164,7 +164,7 @@ func (s *season) collect(minute int64, mean float64, incident bool) {
 	half := minute / 30
 	if half != s.Half {
 		if s.Count > 15 {
-			i := int(s.Half % halfHours)
+			i := halfOfDay(s.Half)
 			if s.Days[i] < 255 {
 				s.Days[i]++
 			}
@@ -177,6 +177,9 @@ func (s *season) collect(minute int64, mean float64, incident bool) {
 		s.Count++
 	}
 }
+
+// halfOfDay is which of a day's half hours it is, before 1970 too: that is where a clock may jump to.
+func halfOfDay(half int64) int { return int((half%halfHours + halfHours) % halfHours) }
 
 // fifth is the fifth largest of seven.
 func fifth(v *[7]float64) float64 {
