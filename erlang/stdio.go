@@ -25,7 +25,7 @@ import (
 //	{call, Id, Module, Function, Args}                    {reply, Id, Term}
 //	{skill, Id, Name, Callback, Args}                     {error, Id, Class, Reason, Stack}
 //	{cancel, Id}                                          what else it sends is read from Messages:
-//	{notify, Map}, {status, Map}, {log, Level, Text}      {ask, Id, Text}, {payload, Id, Name}, {stop}
+//	{notify, Map}, {status, Map}, {log, Level, Text}      {ask, Id, Text}, {payload, Id, Name}, {add, Id, Map}, {remove, Id, Name}, {stop}
 //	{answer, Id, Term}
 type Stdio struct {
 	in      io.ReadCloser

@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -59,8 +59,15 @@ type port struct {
 	config portConfig
 	target beamlens.Target
 	store  store.Store
-	engine *engine.Engine // nil: there is nothing to watch
+	engine *engine.Engine // nil: it cannot be made
 	events *follower      // nil: nobody follows
+
+	// What follows belongs to the goroutine that changes operators.
+	builtin map[string]*skill.Skill
+	running map[string]portOperator // by name
+	ids     map[string]string       // the id of a skill, by what it is called in the VM
+	watched map[string]*skill.Skill // by the same, what runs
+	changes chan change
 }
 
 // portConfig is what the VM says in its greeting.
@@ -80,33 +87,10 @@ type portCompaction struct {
 	KeepLast  int `json:"compaction_keep_last"`
 }
 
-type portOperator struct {
-	Name   string `json:"name"`
-	Skill  string `json:"skill"`
-	Custom *struct {
-		Title     string `json:"title"`
-		Summary   string `json:"description"`
-		Prompt    string `json:"system_prompt"`
-		Docs      string `json:"callback_docs"`
-		Callbacks []struct {
-			Name  string `json:"name"`
-			Arity int    `json:"arity"`
-		} `json:"callbacks"`
-		Metrics []string `json:"metrics"` // the numbers of the first snapshot
-		Rules   []struct {
-			Metric   string  `json:"metric"`
-			Above    float64 `json:"above"`
-			Seconds  float64 `json:"for_s"`
-			Severity string  `json:"severity"`
-			Doc      string  `json:"doc"`
-		} `json:"rules"`
-	} `json:"custom"`
-	portCompaction
-}
-
 // servePort watches until the VM is gone or says stop.
 func servePort(ctx context.Context, vm *erlang.Stdio) error {
-	p := &port{vm: vm, store: store.NewMemory(), events: newFollower(os.Getenv(eventsFile))}
+	p := &port{vm: vm, store: store.NewMemory(), events: newFollower(os.Getenv(eventsFile)), builtin: map[string]*skill.Skill{},
+		running: map[string]portOperator{}, ids: map[string]string{}, watched: map[string]*skill.Skill{}, changes: make(chan change, maxChanges)}
 	defer vm.Close()
 	greet, cancel := context.WithTimeout(ctx, greetIn)
 	defer cancel()
@@ -168,31 +152,9 @@ func (p *port) open(ctx context.Context) (release func()) {
 		Target: p.target, Store: p.store, Work: []engine.Work{link}, OnEvent: p.notify,
 		Interval: time.Duration(p.config.Interval) * time.Millisecond, Heartbeat: time.Duration(p.config.Heartbeat) * time.Millisecond,
 		Compaction: agent.Compaction{MaxTokens: p.config.Compact.MaxTokens, KeepLast: p.config.Compact.KeepLast},
-		Operators:  map[string]engine.OperatorOptions{},
 	}
-	builtin := map[string]*skill.Skill{}
 	for _, s := range append(beam.All(link), beam.Optional(link)...) {
-		builtin[s.ID] = s
-	}
-	for _, op := range p.config.Operators {
-		s := builtin[op.Skill]
-		if op.Custom != nil {
-			s = p.custom(op)
-		}
-		switch {
-		case s == nil:
-			p.log(levelWarning, "operator %s: this engine has no skill %s", op.Name, op.Skill)
-			continue
-		case o.Operators[s.ID].Name != "":
-			p.log(levelWarning, "operator %s: skill %s has an operator already: %s", op.Name, op.Skill, o.Operators[s.ID].Name)
-			continue
-		}
-		if err := s.Check(); err != nil {
-			p.log(levelWarning, "operator %s is left out: %v", op.Name, err)
-			continue
-		}
-		o.Operators[s.ID] = engine.OperatorOptions{Name: op.Name, Compaction: agent.Compaction{MaxTokens: op.MaxTokens, KeepLast: op.KeepLast}}
-		o.Skills = append(o.Skills, s)
+		p.builtin[s.ID] = s
 	}
 	e, err := engine.New(o)
 	if err != nil {
@@ -200,6 +162,11 @@ func (p *port) open(ctx context.Context) (release func()) {
 		return release
 	}
 	p.engine = e
+	for _, op := range p.config.Operators {
+		if err := p.add(op); err != nil {
+			p.log(levelWarning, "operator %s is left out: %v", op.Name, err)
+		}
+	}
 	return release
 }
 
@@ -235,73 +202,25 @@ func openStore(ctx context.Context, file string) (*store.SQL, func(), error) {
 	return s, unlock, nil
 }
 
-// custom makes a skill of one that is written in the VM.
-func (p *port) custom(op portOperator) *skill.Skill {
-	c := op.Custom
-	s := &skill.Skill{
-		ID: op.Skill, Title: c.Title, Summary: c.Summary, Prompt: c.Prompt, Foreign: strings.TrimSpace(c.Docs),
-		Snapshot: func(ctx context.Context) (map[string]any, error) {
-			t, err := p.vm.Skill(ctx, op.Name, "")
-			if err != nil {
-				return nil, err
-			}
-			data, ok := etf.Plain(t).(map[string]any)
-			if !ok {
-				return nil, fmt.Errorf("snapshot/0 of skill %s returns no map", op.Name)
-			}
-			return data, nil
-		},
-	}
-	for _, cb := range c.Callbacks {
-		params := make([]skill.Param, cb.Arity)
-		for i := range params {
-			params[i] = skill.Param{Name: fmt.Sprintf("arg%d", i+1), Optional: true}
-		}
-		s.Callbacks = append(s.Callbacks, skill.Callback{Name: cb.Name, Params: params, Call: func(ctx context.Context, args []any) (any, error) {
-			terms := make([]etf.Term, len(args))
-			for i, a := range args {
-				terms[i] = term(a)
-			}
-			t, err := p.vm.Skill(ctx, op.Name, cb.Name, terms...)
-			return etf.Plain(t), err
-		}})
-	}
-	if s.Foreign == "" {
-		for _, cb := range s.Callbacks {
-			s.Foreign += "- `" + cb.Signature() + "`\n"
-		}
-	}
-	for _, m := range c.Metrics {
-		s.Metrics = append(s.Metrics, skill.Metric{Name: m, Kind: skill.Gauge})
-	}
-	for _, r := range c.Rules {
-		// The first snapshot may have failed; the rule holds nevertheless.
-		if !slices.Contains(c.Metrics, r.Metric) {
-			c.Metrics = append(c.Metrics, r.Metric)
-			s.Metrics = append(s.Metrics, skill.Metric{Name: r.Metric, Kind: skill.Gauge})
-		}
-		s.Rules = append(s.Rules, skill.Rule{Metric: r.Metric, Above: r.Above, For: time.Duration(r.Seconds * float64(time.Second)),
-			Severity: beamlens.Severity(r.Severity), Doc: r.Doc})
-	}
-	return s
-}
-
 // serve runs the engine, and answers the VM, until it is gone or says stop.
 func (p *port) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if p.engine != nil {
-			_ = p.engine.Serve(ctx) // it ends with its context
-		}
-	}()
-	go p.statuses(ctx)
-	reason := p.answer(ctx)
+	var work sync.WaitGroup
+	if p.engine != nil {
+		work.Go(func() { _ = p.engine.Serve(ctx) }) // it ends with its context
+	}
+	work.Go(func() { p.statuses(ctx) })
+	work.Go(func() { p.change(ctx) })
+	reason := p.answer(ctx, &work)
 	p.record(reason)
 	p.vm.Close() // whoever still waits for the VM waits no longer
 	cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		work.Wait()
+	}()
 	t := time.NewTimer(endIn)
 	defer t.Stop()
 	select {
@@ -312,7 +231,7 @@ func (p *port) serve(ctx context.Context) error {
 }
 
 // answer reads what the VM asks until it is gone or says stop, and returns why.
-func (p *port) answer(ctx context.Context) string {
+func (p *port) answer(ctx context.Context, work *sync.WaitGroup) string {
 	asked := make(chan struct{}, maxAsked)
 	for {
 		select {
@@ -330,16 +249,22 @@ func (p *port) answer(ctx context.Context) string {
 				text, _ := m[2].([]byte)
 				select {
 				case asked <- struct{}{}:
-					go func() {
+					work.Go(func() {
 						defer func() { <-asked }()
 						p.ask(ctx, m[1], string(text))
-					}()
+					})
 				default:
 					p.tellAnswer(m[1], nil, fmt.Errorf("%d questions are being answered already", maxAsked))
 				}
 			case len(m) == 3 && m[0] == etf.Term(etf.A("payload")):
 				name, _ := m[2].([]byte)
 				p.payload(m[1], string(name))
+			case len(m) == 3 && (m[0] == etf.Term(etf.A("add")) || m[0] == etf.Term(etf.A("remove"))):
+				select {
+				case p.changes <- change{m[0] == etf.Term(etf.A("add")), m[1], m[2]}:
+				default:
+					p.tellAnswer(m[1], nil, fmt.Errorf("%d changes of operators are waiting already", maxChanges))
+				}
 			}
 		}
 	}
