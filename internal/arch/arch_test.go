@@ -97,6 +97,8 @@ var mayImport = map[string][]string{
 	"erlang/erlangtest": {"erlang", "erlang/*"},
 	"llm/analyst":       {"llm"},
 	"llm/llmtest":       {"llm"},
+	"llm/price":         {"llm"},
+	"llm/route":         {"llm", "llm/price"},
 	"agent":             {"llm"},
 	"skill":             {"."},
 	"skill/beam":        {".", "skill", "erlang/etf"},
