@@ -38,11 +38,14 @@ The application has BeamLens in its supervision tree when the Elixir package is 
 --attach, it knows nothing of BeamLens and is attached to from outside.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			i := slices.IndexFunc(scenario.All, func(s scenario.Scenario) bool { return s.Fault == fault })
-			if i < 0 {
+			if !slices.Contains(shop.Faults, fault) {
 				return &exit{exitUsage, fmt.Errorf("there is no fault %q; there are %s", fault, strings.Join(shop.Faults, ", "))}
 			}
-			d := &demo{Scenario: scenario.All[i], printer: newPrinter(cmd.OutOrStdout(), false, verbose), events: make(chan beamlens.Event, 1000)}
+			truth, err := scenario.Find(fault)
+			if err != nil {
+				return err
+			}
+			d := &demo{Truth: truth, printer: newPrinter(cmd.OutOrStdout(), false, verbose), events: make(chan beamlens.Event, 1000)}
 			if d.pkg = pkg; !attach && pkg == "" {
 				d.pkg = findPackage()
 			}
@@ -59,7 +62,7 @@ The application has BeamLens in its supervision tree when the Elixir package is 
 }
 
 type demo struct {
-	scenario.Scenario
+	scenario.Truth
 	printer *printer
 	pkg     string // the folder of the Elixir package; "": attach
 	events  chan beamlens.Event
@@ -174,7 +177,7 @@ func (d *demo) tellStory(ctx context.Context, s *shop.Shop) error {
 	}
 	d.printer.note("\nNow it breaks. %s", d.Tell)
 	broken := time.Now()
-	if err := s.On(ctx, d.Fault); err != nil {
+	if err := s.On(ctx, d.ID, nil); err != nil {
 		return err
 	}
 	if _, err := d.wait(ctx, alertIn, "an alert that names the culprit", func(ev beamlens.Event) bool {
@@ -183,9 +186,9 @@ func (d *demo) tellStory(ctx context.Context, s *shop.Shop) error {
 		return err
 	}
 	took := time.Since(broken)
-	if d.Causal {
-		ev, err := d.wait(ctx, alertIn, "a causal insight", func(ev beamlens.Event) bool {
-			return ev.Insight != nil && ev.Insight.CorrelationType == beamlens.Causal
+	if d.Correlation != "" {
+		ev, err := d.wait(ctx, alertIn, "a "+d.Correlation+" insight", func(ev beamlens.Event) bool {
+			return ev.Insight != nil && string(ev.Insight.CorrelationType) == d.Correlation
 		})
 		if err != nil {
 			return err
@@ -196,7 +199,7 @@ func (d *demo) tellStory(ctx context.Context, s *shop.Shop) error {
 	}
 	explained := time.Since(broken)
 	d.printer.note("\nThe fault is switched off.")
-	if err := s.Off(ctx, d.Fault); err != nil {
+	if err := s.Off(ctx, d.ID); err != nil {
 		return err
 	}
 	if _, err := d.wait(ctx, clearIn, "that the alerts clear", func(beamlens.Event) bool { return len(d.open) == 0 }); err != nil {

@@ -11,4 +11,4 @@ var Files embed.FS
 
 // Faults are what Shop.Faults knows.
 var Faults = []string{"mailbox", "table", "processes", "atoms", "binaries", "ports", "sockets", "restarts", "supervisor", "logs", "exceptions",
-	"hot", "native", "distribution", "heap"}
+	"hot", "native", "distribution", "heap", "loyalty"}

@@ -29,10 +29,12 @@ type Project struct {
 type Shop struct {
 	Node, Cookie, CookieFile string
 
-	cmd    *exec.Cmd
-	output tail
-	ended  chan struct{}
-	wait   sync.WaitGroup
+	project *Project
+	load    string
+	cmd     *exec.Cmd
+	output  tail
+	ended   chan struct{}
+	wait    sync.WaitGroup
 }
 
 // startIn is how long the shop may take to start.
@@ -89,27 +91,38 @@ func (p *Project) Start(ctx context.Context) (*Shop, error) {
 	}
 	host, _, _ = strings.Cut(host, ".")
 	name := fmt.Sprintf("shop-%d-%d", os.Getpid(), started.Add(1))
-	s := &Shop{Node: name + "@" + host, Cookie: rand.Text(), CookieFile: filepath.Join(p.dir, name+".cookie"), ended: make(chan struct{})}
+	s := &Shop{Node: name + "@" + host, Cookie: rand.Text(), CookieFile: filepath.Join(p.dir, name+".cookie"), project: p}
 	if err := os.WriteFile(s.CookieFile, []byte(s.Cookie), 0o600); err != nil {
 		return nil, err
 	}
+	if err := s.launch(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// launch starts the node, and returns when it answers.
+func (s *Shop) launch(ctx context.Context) error {
+	name, _, _ := strings.Cut(s.Node, "@")
+	s.ended = make(chan struct{})
 	s.cmd = exec.Command("elixir", "--sname", name, "--cookie", s.Cookie, "-S", "mix", "run", "--no-compile", "--no-halt")
-	s.cmd.Dir, s.cmd.Env = p.dir, p.env()
+	s.cmd.Dir, s.cmd.Env = s.project.dir, s.project.env()
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	// A group of its own: Ctrl-C is the caller's to handle, and the whole of it can be ended.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
+	cmd, ended := s.cmd, s.ended
 	s.wait.Go(func() {
-		defer close(s.ended)
-		_ = s.cmd.Wait() // it is killed, or says why in its output
+		defer close(ended)
+		_ = cmd.Wait() // it is killed, or says why in its output
 	})
 	if err := s.ready(ctx); err != nil {
 		s.Stop()
-		return nil, err
+		return err
 	}
-	return s, nil
+	return nil
 }
 
 // ready waits until the node answers and the application runs.
@@ -134,23 +147,6 @@ func (s *Shop) ready(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// On switches a fault on, over a link of its own.
-func (s *Shop) On(ctx context.Context, fault string) error { return s.turn(ctx, "on", fault) }
-
-// Off switches a fault off.
-func (s *Shop) Off(ctx context.Context, fault string) error { return s.turn(ctx, "off", fault) }
-
-func (s *Shop) turn(ctx context.Context, verb, fault string) error {
-	c, err := erlang.Dial(ctx, s.Node, &erlang.Options{Cookie: s.Cookie})
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	// These atoms are the shop's own.
-	_, err = c.Call(ctx, etf.A("Elixir.Shop.Faults"), etf.A(verb), etf.A(fault))
-	return err
 }
 
 // Output is the end of what the node has printed.

@@ -9,12 +9,14 @@ defmodule Shop.Application do
   def start(_type, _args) do
     children = [
       Shop.Faults,
+      Shop.Load,
       Shop.Catalog,
       Shop.Carts,
       Shop.Mailer,
       {DynamicSupervisor, name: Shop.Payments.Supervisor, strategy: :one_for_one},
       Shop.Payments,
       Shop.Orders,
+      Shop.Loyalty,
       Shop.BackOffice,
       Shop.Customers
       | beamlens()

@@ -24,9 +24,16 @@ defmodule Shop.Customer do
 
   @impl true
   def handle_info(:visit, state) do
+    state = if Shop.Load.idle?(), do: state, else: visit(state)
+    schedule()
+    {:noreply, state}
+  end
+
+  defp visit(state) do
     customer = {state.n, state.visits}
     items = for _ <- 1..:rand.uniform(5), do: Shop.Catalog.random()
     Shop.Carts.put(customer, items)
+    Shop.Checkout.show(state.n, items)
 
     # Now and then a cart is left behind.
     if :rand.uniform(10) > 1 do
@@ -34,9 +41,8 @@ defmodule Shop.Customer do
       {:ok, _} = Shop.Orders.place("customer#{state.n}@example.org", items)
     end
 
-    schedule()
-    {:noreply, %{state | visits: state.visits + 1}}
+    %{state | visits: state.visits + 1}
   end
 
-  defp schedule, do: Process.send_after(self(), :visit, 50 + :rand.uniform(300))
+  defp schedule, do: Process.send_after(self(), :visit, Shop.Load.pause())
 end

@@ -16,37 +16,46 @@ defmodule Shop.Faults do
     * `:native` - a process compares a lot at once, and its scheduler runs nothing else for a second
     * `:distribution` - another node takes nothing, and who sends to it is suspended
     * `:heap` - a process has a large heap, and is collected again and again
+    * `:loyalty` - what one process asks is slow, and those who ask it complain loudly
+
+  `Shop.Faults.on(:mailbox, %{"smtp_ms" => 15})` makes it another than the usual one: each asks with `how/3`.
 
   Each stops by itself before it harms the machine that it runs on.
   """
   use GenServer
 
-  @faults [:mailbox, :table, :processes, :atoms, :binaries, :ports, :sockets, :restarts, :supervisor, :logs, :exceptions, :hot, :native, :distribution, :heap]
+  @faults [:mailbox, :table, :processes, :atoms, :binaries, :ports, :sockets, :restarts, :supervisor, :logs, :exceptions, :hot, :native, :distribution, :heap, :loyalty]
 
   def start_link(_), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
 
   def all, do: @faults
-  def on(fault) when fault in @faults, do: GenServer.call(__MODULE__, {:set, fault, true})
-  def off(fault) when fault in @faults, do: GenServer.call(__MODULE__, {:set, fault, false})
-  def on?(fault), do: :persistent_term.get({__MODULE__, fault}, false)
+  def on(fault, how \\ %{}) when fault in @faults, do: GenServer.call(__MODULE__, {:set, fault, how})
+  def off(fault) when fault in @faults, do: GenServer.call(__MODULE__, {:set, fault, nil})
+  def on?(fault), do: :persistent_term.get({__MODULE__, fault}, nil) != nil
+
+  @doc "How strong a fault that is on is meant to be, in one respect."
+  def how(fault, key, usual), do: Map.get(:persistent_term.get({__MODULE__, fault}, nil) || %{}, key, usual)
+
+  @doc "How often to do something now that is done so often on average: 0.2 is once in five times."
+  def times(average), do: trunc(average) + if(:rand.uniform() < average - trunc(average), do: 1, else: 0)
 
   @doc "The text of a mail, as a list of characters as templates make them."
   def body(n), do: String.to_charlist("Thank you for your order #{n}. It is on its way, and will be with you soon.")
 
   @impl true
   def init(_) do
-    for f <- @faults, do: :persistent_term.put({__MODULE__, f}, false)
+    for f <- @faults, do: :persistent_term.put({__MODULE__, f}, nil)
     {:ok, %{}}
   end
 
   @impl true
-  def handle_call({:set, fault, on}, _from, state) do
-    :persistent_term.put({__MODULE__, fault}, on)
+  def handle_call({:set, fault, how}, _from, state) do
+    :persistent_term.put({__MODULE__, fault}, how)
     {helper, state} = Map.pop(state, fault)
     if helper, do: Process.exit(helper, :kill)
-    helper = if on, do: helper(fault)
+    helper = if how, do: helper(fault)
     state = if helper, do: Map.put(state, fault, helper), else: state
-    unless on, do: cleanup(fault)
+    unless how, do: cleanup(fault)
     {:reply, :ok, state}
   end
 
@@ -60,13 +69,13 @@ defmodule Shop.Faults do
   defp cleanup(_), do: :ok
 
   defp waits_for_bank?(pid) do
-    Process.info(pid, :current_function) == {:current_function, {Shop.Payments, :wait_for_bank, 1}}
+    Process.info(pid, :current_function) == {:current_function, {Shop.Payments, :wait_for_bank, 2}}
   end
 
   defp campaign(n) do
     case Process.info(Process.whereis(Shop.Mailer), :message_queue_len) do
       {_, waiting} when waiting < 200_000 ->
-        for i <- 1..100, do: Shop.Mailer.send("customer#{i}@example.org", "Sale!", body(n + i))
+        for i <- 1..how(:mailbox, "mails", 100)//1, do: Shop.Mailer.send("customer#{i}@example.org", "Sale!", body(n + i))
       _ -> :ok
     end
 
@@ -76,7 +85,7 @@ defmodule Shop.Faults do
 
   defp robots(n) do
     if :ets.info(Shop.Carts, :size) < 400_000 do
-      for i <- 1..100, do: Shop.Carts.put({:robot, n + i}, List.duplicate(Shop.Catalog.random(), 3))
+      for i <- 1..how(:table, "carts", 100), do: Shop.Carts.put(robot(n + i), List.duplicate(Shop.Catalog.random(), 3))
     end
 
     pause(20)
@@ -84,9 +93,16 @@ defmodule Shop.Faults do
   end
 
   defp shoppers do
-    if :erlang.system_info(:process_count) < 60_000, do: for(i <- 1..2, do: Shop.Payments.pay(i))
+    if :erlang.system_info(:process_count) < 60_000, do: for(i <- 1..how(:processes, "shoppers", 2)//1, do: Shop.Payments.pay(i))
     pause(20)
     shoppers()
+  end
+
+  defp robot(n) do
+    case how(:table, "name", nil) do
+      nil -> {:robot, n}
+      name -> {name, n}
+    end
   end
 
   defp pause(ms) do

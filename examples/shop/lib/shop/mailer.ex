@@ -25,7 +25,7 @@ defmodule Shop.Mailer do
     receive do
       {:smtp, :ok} -> :ok
     after
-      50 -> :ok
+      Shop.Faults.how(:mailbox, "smtp_ms", 50) -> :ok
     end
   end
 end

@@ -12,22 +12,27 @@ defmodule Shop.Payments do
   @impl true
   def handle_call({:pay, order}, _from, state) do
     # With the fault, every payment tries again and again with a new process, and none is ever told to stop.
-    tries = if Shop.Faults.on?(:processes), do: 20, else: 1
-    for _ <- 1..tries, do: spawn(fn -> wait_for_bank(order) end)
+    lost = Shop.Faults.on?(:processes) and rem(order, Shop.Faults.how(:processes, "every", 1)) == 0
+    tries = if lost, do: Shop.Faults.how(:processes, "tries", 20), else: 1
+    label = Shop.Faults.how(:processes, "label", nil)
+    for _ <- 1..tries, do: spawn(fn -> wait_for_bank(order, lost, label) end)
     {:reply, :ok, %{state | taken: state.taken + 1}}
   end
 
-  def wait_for_bank(order) do
-    if Shop.Faults.on?(:processes) do
-      receive do
-        {:bank, ^order, answer} -> answer
-      end
-    else
-      receive do
-        {:bank, ^order, answer} -> answer
-      after
-        100 -> :paid
-      end
+  defp wait_for_bank(order, lost, label) do
+    if label do
+      Process.put(:"$process_label", label)
+      Process.put(:"$initial_call", {String.to_atom(label), :run, 0})
+    end
+
+    wait_for_bank(order, if(lost, do: :infinity, else: 100))
+  end
+
+  def wait_for_bank(order, time) do
+    receive do
+      {:bank, ^order, answer} -> answer
+    after
+      time -> :paid
     end
   end
 end

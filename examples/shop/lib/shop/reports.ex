@@ -11,7 +11,7 @@ defmodule Shop.Reports do
   @impl true
   def work(sales) do
     cond do
-      Shop.Faults.on?(:heap) and sales == [] -> add(for n <- 1..@sales, do: {n, n * 3})
+      Shop.Faults.on?(:heap) and sales == [] -> add(for n <- 1..Shop.Faults.how(:heap, "sales", @sales), do: {n, n * 3})
       Shop.Faults.on?(:heap) -> add(sales)
       sales != [] -> forget()
       true -> []

@@ -8,10 +8,15 @@ defmodule Shop.Reviews do
     n + 2
   end
 
-  def read(n), do: rating(if Shop.Faults.on?(:exceptions), do: "great shop, order #{n}", else: "#{rem(n, 5) + 1} stars")
+  def read(n) do
+    bad = Shop.Faults.on?(:exceptions) and Shop.Faults.times(Shop.Faults.how(:exceptions, "share", 1.0)) == 1
+    rating(if bad, do: Shop.Faults.how(:exceptions, "text", "great shop, order #{n}"), else: "#{rem(n, 5) + 1} stars")
+  end
 
   defp rating(text) do
     [stars | _] = String.split(text)
+    # Whoever says in the error what was not understood, passes on what a stranger has written.
+    if Shop.Faults.how(:exceptions, "text", nil) == text, do: raise(ArgumentError, "no rating: " <> text)
     String.to_integer(stars)
   end
 end

@@ -7,7 +7,7 @@ defmodule Shop.Sessions do
   @impl true
   def work(n) do
     if Shop.Faults.on?(:atoms) and :erlang.system_info(:atom_count) < @most do
-      for i <- 1..200, do: String.to_atom("session_#{n + i}")
+      for i <- 1..Shop.Faults.times(Shop.Faults.how(:atoms, "names", 200))//1, do: String.to_atom("session_#{n + i}")
     end
 
     n + 200

@@ -12,7 +12,7 @@ defmodule Shop.Thumbnails do
   @impl true
   def work(kept) do
     cond do
-      Shop.Faults.on?(:binaries) and length(kept) < @most -> [binary_part(picture(), 0, 200) | kept]
+      Shop.Faults.on?(:binaries) and length(kept) < @most -> for(_ <- 1..Shop.Faults.times(Shop.Faults.how(:binaries, "pictures", 1))//1, do: binary_part(picture(), 0, 200)) ++ kept
       Shop.Faults.on?(:binaries) -> kept
       kept == [] -> tl([:binary.copy(binary_part(picture(), 0, 200))])
       true -> forget()

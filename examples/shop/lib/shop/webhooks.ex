@@ -17,19 +17,19 @@ defmodule Shop.Webhooks do
   @impl true
   def work(state) do
     cond do
-      Shop.Faults.on?(:ports) -> leak(state, [])
-      Shop.Faults.on?(:sockets) -> leak(state, [{:inet_backend, :socket}])
+      Shop.Faults.on?(:ports) -> leak(state, Shop.Faults.how(:ports, "connections", 4), [])
+      Shop.Faults.on?(:sockets) -> leak(state, Shop.Faults.how(:sockets, "connections", 4), [{:inet_backend, :socket}])
       state.kept != [] -> close(state)
       true -> close(open(state, 1, []))
     end
   end
 
-  defp leak(state, options) when length(state.kept) < @most, do: open(state, 4, options)
-  defp leak(state, _), do: state
+  defp leak(state, n, options) when length(state.kept) < @most, do: open(state, Shop.Faults.times(n), options)
+  defp leak(state, _, _), do: state
 
   defp open(state, n, options) do
     new =
-      for _ <- 1..n, {:ok, s} <- [:gen_tcp.connect({127, 0, 0, 1}, state.port, options ++ [:binary, active: false])], do: s
+      for _ <- 1..n//1, {:ok, s} <- [:gen_tcp.connect({127, 0, 0, 1}, state.port, options ++ [:binary, active: false])], do: s
 
     %{state | kept: new ++ state.kept}
   end
