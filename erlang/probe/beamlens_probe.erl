@@ -17,14 +17,15 @@
 %% go with this one. What they keep from tick to tick is a part of the resident process; see "Parts" below.
 -module(beamlens_probe).
 
--export([vsn/0, attach/1, detach/1, snapshot/0, top/3, process/1, groups/1, system/0]).
+-export([vsn/0, attach/1, detach/1, snapshot/0, system/0]).
 -export([loop/1]).
 %% For the other modules of the probe.
--export([ask_part/2, scan/0, known_rates/0, assist/2, dismiss/1, look/6, everybody/0, seen/1, stuck/1, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, noted/4, frame/1, names/1, name/1, find/1,
-         pid/1, mfa/1, atom_text/1, text/1, plain/1, kb/1, heap_words/1, binary_words/1, clamp/3, now_ms/0, now_us/0]).
+-export([ask_part/2, scan/0, known_rates/0, counted/1, assist/2, dismiss/1, look/6, look_all/4, everybody/0, discard/1, seen/1, stuck/1, insert/4,
+         best/1, slow_info/3, within/2, label/4, ancestors/4, noted/4, frame/1, names/1, name/1, find/1, pid/1, mfa/1, atom_text/1, text/1, plain/1,
+         kb/1, heap_words/1, binary_words/1, value/2, clamp/3, now_ms/0, now_us/0]).
 
 %% Raised when functions or results change. A node keeps a module that is newer than the engine's.
--define(VSN, 2).
+-define(VSN, 3).
 
 %% A tick looks at no more processes than this, for no longer than its budget (in microseconds, at most so much).
 -define(SLICE, 4000).
@@ -35,26 +36,21 @@
 %% How many of the worst are kept from tick to tick, and readings of each mailbox to tell its growth.
 -define(KEEP, 20).
 -define(READINGS, 5).
-%% Processes whose reductions are read twice when somebody asks who is hot and ticks cannot tell yet.
--define(READ, 200000).
 %% A process that could not be read is left alone for so long (milliseconds).
 -define(SHUN, 10000).
 %% Processes that a scanner gets at once.
 -define(CHUNK, 1000).
 -define(ALL, 1 bsl 40).
-%% Milliseconds between two readings that are to tell a rate, when ticks cannot.
--define(PAUSE, 200).
 %% How long a scanner may hang at one process (milliseconds), and at how many before the scan is given up.
 -define(STALL, 200).
 -define(STALLS, 10).
-%% Milliseconds for a scan of all processes, and for reading the more expensive items of all of them.
+%% Milliseconds for a scan of all processes.
 -define(SCAN, 10000).
--define(SCAN_GC, 500).
-%% How long one suspect may take to tell what only it can tell, and all of them together (milliseconds).
+%% A list of more processes than this is not kept on a heap, and how many of them are stored together.
+-define(LISTED, 5000).
+-define(STORED, 250).
+%% How long one suspect may take to tell what only it can tell (milliseconds).
 -define(SUSPECT, 250).
--define(SUSPECTS, 2000).
--define(MAX_ROWS, 50).
--define(MAX_GROUPS, 2000).
 %% A dictionary is read only of processes with a smaller heap than this (words).
 -define(SMALL_HEAP, 100000).
 
@@ -119,6 +115,7 @@ loop(S = #{owners := Owners}) ->
         true -> turn(S);
         false ->
             stop_parts(maps:get(parts, S, #{})),
+            discard(maps:get(round, S, none)),
             turn(fresh(Owners))
     end.
 
@@ -176,7 +173,9 @@ wanted(never) -> false;
 wanted(Asked) -> now_ms() - Asked =< ?INTEREST.
 
 %% What was seen of all processes is of no use when nobody has asked for a while.
-forget(S = #{owners := Owners}) -> maps:merge(fresh(Owners), maps:with([parts, ticks, groups], S)).
+forget(S = #{owners := Owners, round := Round}) ->
+    discard(Round),
+    maps:merge(fresh(Owners), maps:with([parts, ticks, groups], S)).
 
 arm(S = #{armed := Armed}) when Armed =/= false -> S;
 arm(S) ->
@@ -397,6 +396,12 @@ look(Step, Source, Kept, Chunk, Limit, Options) ->
           index => counters:new(1, []), scanner => none, seen => 0, stuck => [], stalled => 0},
     look(next(Source, min(Chunk, Limit)), Kept, L).
 
+%% At everybody. What could not be seen in time is not kept.
+look_all(Step, Kept, Chunk, Options) ->
+    Seen = {_, Rest, _} = look(Step, everybody(), Kept, Chunk, ?ALL, Options),
+    discard(Rest),
+    Seen.
+
 look({[], Rest}, Kept, L) ->
     {Kept, Rest, stop_scanner(L)};
 look({Pids, Rest}, Kept, L0) ->
@@ -492,19 +497,50 @@ stuck(#{stuck := Stuck}) -> Stuck.
 stalled(none) -> 0;
 stalled(#{stalled := Us}) -> Us.
 
-%% A source is {Pids, Iterator}; OTP 28 can iterate, before it a list of all is made at once.
+%% A source is {Pids, More}. OTP 28 can iterate; before it a list of all is made at once. A long list is stored in a table of the caller:
+%% on a heap it is copied with each collection, and a resident process that goes through it for a minute would hold it several times.
 everybody() ->
-    case erlang:function_exported(erlang, processes_iterator, 0) of
-        true -> {[], erlang:processes_iterator()};
-        false -> {processes(), none}
+    case {erlang:function_exported(erlang, processes_iterator, 0), erlang:system_info(process_count)} of
+        {true, _} -> {[], erlang:processes_iterator()};
+        {false, N} when N =< ?LISTED -> {processes(), none};
+        {false, _} ->
+            Tab = ets:new(beamlens_probe_round, [ordered_set, public]),
+            {_, Ref} = spawn_opt(fun() -> store(processes(), 1, Tab) end, [monitor, {fullsweep_after, 0}]),
+            receive {'DOWN', Ref, _, _, _} -> {[], {stored, Tab}} end
     end.
+
+store([], _, _) -> ok;
+store(Pids, N, Tab) ->
+    {Some, Rest} = take(?STORED, Pids, []),
+    ets:insert(Tab, {N, Some}),
+    case Rest of {Left, none} -> store(Left, N + 1, Tab); none -> ok end.
+
+%% What is left of a source that is not looked through to its end.
+discard({_, {stored, Tab}}) -> catch ets:delete(Tab), ok;
+discard(_) -> ok.
 
 next({[], none}, _) -> {[], none};
 next({Pids, none}, N) -> take(N, Pids, []);
+next({[], {stored, Tab}}, N) -> stored(N, Tab, []);
 next({[], Iterator}, N) -> iterate(N, Iterator, []);
-next({Pids, Iterator}, N) ->
+next({Pids, More}, N) ->
     {Chunk, Rest} = take(N, Pids, []),
-    {Chunk, case Rest of none -> {[], Iterator}; {Left, none} -> {Left, Iterator} end}.
+    {Chunk, case Rest of none -> {[], More}; {Left, none} -> {Left, More} end}.
+
+stored(N, Tab, Chunk) ->
+    case ets:first(Tab) of
+        '$end_of_table' ->
+            ets:delete(Tab),
+            {Chunk, none};
+        Key ->
+            [{_, Pids}] = ets:take(Tab, Key),
+            case length(Pids) =< N of
+                true -> stored(N - length(Pids), Tab, Pids ++ Chunk);
+                false ->
+                    {Chunk1, {Left, none}} = take(N, Pids, Chunk),
+                    {Chunk1, {Left, {stored, Tab}}}
+            end
+    end.
 
 take(_, [], Chunk) -> {Chunk, none};
 take(0, Pids, Chunk) -> {Chunk, {Pids, none}};
@@ -519,7 +555,7 @@ iterate(N, Iterator, Chunk) ->
 
 unread([], Rest) -> Rest;
 unread(Pids, none) -> {Pids, none};
-unread(Pids, {More, Iterator}) -> {Pids ++ More, Iterator}.
+unread(Pids, {Left, More}) -> {Pids ++ Left, More}.
 
 %% The largest Keep of what was inserted: {how many, [{Value, Key}] with the smallest first}.
 insert(V, P, Keep, {N, L}) when N < Keep -> {N + 1, ordered(V, P, L)};
@@ -593,77 +629,23 @@ system() ->
 number(N) when is_integer(N) -> N;
 number(_) -> null.
 
-%%% The worst processes
+%%% For the other modules of the probe
 
-top(SortBy, Limit0, Offset0) ->
-    Limit = clamp(Limit0, 1, ?MAX_ROWS),
-    Offset = clamp(Offset0, 0, 1000),
-    Rates = measured(SortBy, known_rates()),
-    #{total := Total, pids := Pids, stuck := Stuck, complete := Complete} = rank(SortBy, Limit + Offset, Rates),
-    %% By memory, all suspects tell what they have, and that is what counts.
-    Wanted = case SortBy of <<"memory">> -> Pids; _ -> sub(Pids, Offset, Limit) end,
-    Names = names(Wanted ++ Stuck),
-    Deadline = now_ms() + ?SUSPECTS,
-    Rows0 = [R || P <- Wanted, R <- [row(P, Rates, Names, Deadline)], R =/= undefined],
-    Rows = case SortBy of
-        <<"memory">> -> sub(lists:sort(fun(A, B) -> held(A) >= held(B) end, Rows0), Offset, Limit);
-        _ -> Rows0
-    end,
-    #{total_processes => Total, showing => length(Rows), offset => Offset, limit => Limit, sort_by => SortBy, complete => Complete, processes => Rows,
-      unanswering => [#{pid => pid(P), name => maps:get(P, Names, null)} || P <- lists:sublist(Stuck, 10)]}.
-
-held(#{memory_kb := null}) -> 0;
-held(#{memory_kb := M, binary_kb := B}) -> M + B.
-
-rank(<<"message_queue">>, N, _) -> rank_by(message_queue_len, N);
-rank(<<"reductions">>, N, _) -> rank_by(reductions, N);
-rank(<<"memory">>, N, _) -> rank_memory(max(N, 25));
-rank(<<"reductions_rate">>, _, #{hot := Hot}) -> ranked(Hot);
-rank(<<"message_queue_growth">>, _, #{growth := Growth}) -> ranked(Growth);
-rank(Other, _, _) -> error({unknown_sort, Other}).
-
-rank_by(Item, N) ->
-    Step = fun(P, Top) ->
-        case process_info(P, Item) of
-            {_, V} -> insert(V, P, N, Top);
-            undefined -> Top
-        end
-    end,
-    {Top, Rest, L} = look(Step, everybody(), {0, []}, ?CHUNK, ?ALL, #{}),
-    found(best(Top), Rest, L).
-
-found(Pids, Rest, L) -> #{total => seen(L), pids => Pids, stuck => stuck(L), complete => Rest =:= none andalso stuck(L) =:= []}.
-
-ranked(Rates) ->
-    #{total => erlang:system_info(process_count), pids => [P || {P, _} <- by_value(maps:to_list(Rates))], stuck => [], complete => true}.
-
-%% How much a process holds, only it can tell. What is free to read are the heaps, the binaries outside of them and the length of the
-%% mailbox; the first is not cheap, and if the time for it is over, the young heap alone has to do.
-rank_memory(N) ->
-    {Tops, Rest, L} = look(fun(P, T) -> weigh(P, T, N) end, everybody(), {{0, []}, {0, []}}, ?CHUNK, ?ALL,
-                           #{until => now_us() + ?SCAN_GC * 1000}),
-    {{Heaps, Queues}, Rest1, L1} = case Rest of
-        none -> {Tops, none, #{seen => 0, stuck => []}};
-        _ -> look(fun(P, T) -> weigh_lightly(P, T, N) end, Rest, Tops, ?CHUNK, ?ALL, #{})
-    end,
-    Big = best(Heaps),
-    #{total => seen(L) + seen(L1), pids => Big ++ (best(Queues) -- Big), stuck => stuck(L) ++ stuck(L1), complete => Rest1 =:= none}.
-
-weigh(P, {Heaps, Queues}, N) ->
-    case process_info(P, [message_queue_len, garbage_collection_info]) of
-        [{_, Q}, {_, Gc}] -> {insert(heap_words(Gc) + binary_words(Gc), P, N, Heaps), crowded(Q, P, Queues)};
-        undefined -> {Heaps, Queues}
+%% What only the resident process knows: hot is reductions/s, growth is messages/s, by process.
+known_rates() ->
+    case ask(rates, whereis(?MODULE), 500) of
+        Rates when is_map(Rates) -> Rates;
+        _ -> #{hot => #{}, growth => #{}}
     end.
 
-weigh_lightly(P, {Heaps, Queues}, N) ->
-    case process_info(P, [message_queue_len, heap_size]) of
-        [{_, Q}, {_, Heap}] -> {insert(Heap, P, N, Heaps), crowded(Q, P, Queues)};
-        undefined -> {Heaps, Queues}
+%% What was counted by group, in exchange for what was counted the last time: {when, counts}, or undefined.
+counted(Counts) ->
+    case ask({groups, Counts}, whereis(?MODULE), 500) of
+        Before = {Time, _} when is_integer(Time) -> Before;
+        _ -> undefined
     end.
 
-crowded(Q, P, Queues) when Q > 100 -> insert(Q, P, 5, Queues);
-crowded(_, _, Queues) -> Queues.
-
+%% How much a process has on its heaps, and refers to outside of them.
 heap_words(Gc) -> value(heap_block_size, Gc) + value(old_heap_block_size, Gc) + value(mbuf_size, Gc).
 binary_words(Gc) -> value(bin_vheap_size, Gc) + value(bin_old_vheap_size, Gc).
 
@@ -673,55 +655,7 @@ value(Key, List) ->
         _ -> 0
     end.
 
-%% What only the resident process knows: hot is reductions/s, growth is messages/s, by process.
-known_rates() ->
-    case ask(rates, whereis(?MODULE), 500) of
-        Rates when is_map(Rates) -> Rates;
-        _ -> #{hot => #{}, growth => #{}}
-    end.
-
-%% Without the resident process, or before its second tick, a rate takes two looks.
-measured(<<"reductions_rate">>, Rates = #{hot := Hot}) when map_size(Hot) =:= 0 ->
-    Start = now_ms(),
-    {Reds, _, _} = look(fun reading/2, everybody(), [], ?CHUNK, ?READ, #{}),
-    receive after ?PAUSE -> ok end,
-    {Measured, _, _} = hot(Reds, now_ms(), Start, #{}, now_us() + ?SCAN * 1000),
-    Rates#{hot := maps:from_list(Measured)};
-measured(<<"message_queue_growth">>, Rates = #{growth := Growth}) when map_size(Growth) =:= 0 ->
-    #{pids := Pids} = rank_by(message_queue_len, ?KEEP),
-    {Before, _, _} = look(fun waiting/2, {Pids, none}, #{}, ?CHUNK, ?CHUNK, #{}),
-    receive after ?PAUSE -> ok end,
-    {After, _, _} = look(fun waiting/2, {Pids, none}, #{}, ?CHUNK, ?CHUNK, #{}),
-    Rates#{growth := maps:map(fun(P, Q) -> (Q - maps:get(P, Before, 0)) * 1000 div ?PAUSE end, After)};
-measured(_, Rates) -> Rates.
-
-reading(P, Reds) ->
-    case process_info(P, reductions) of
-        {_, R} -> [{P, R} | Reds];
-        undefined -> Reds
-    end.
-
-row(P, #{hot := Hot, growth := Growth}, Names, Deadline) ->
-    Row = #{pid => pid(P), name => maps:get(P, Names, null), message_queue_growth_per_s => maps:get(P, Growth, null),
-            reductions_per_s => maps:get(P, Hot, null)},
-    case slow_info(P, [message_queue_len, reductions, status, initial_call, garbage_collection_info, memory, current_function], Deadline) of
-        [{_, Q}, {_, R}, {_, Status}, {_, Call}, {_, Gc}, {_, M}, {_, Current}] ->
-            Row#{label => label(P, Call, Gc, Deadline), initial_call => mfa(Call), memory_kb => M div 1024, binary_kb => kb(binary_words(Gc)),
-                 message_queue => Q, reductions => R, current_function => mfa(Current), status => atom_text(Status), answers => true};
-        undefined -> undefined;
-        timeout ->
-            Row#{label => null, initial_call => null, memory_kb => null, binary_kb => null, message_queue => null, reductions => null,
-                 current_function => null, status => null, answers => false}
-    end.
-
-%%% One process: a pid as text, or a registered name
-
-process(Name) when is_binary(Name) ->
-    case find(Name) of
-        undefined -> #{error => <<"there is no process ", (text(Name))/binary>>};
-        P -> detail(P)
-    end.
-
+%% A process by a pid as text, or a registered name.
 %% The first byte is not matched with a binary pattern: what OTP 25 compiles of that, OTP 29 refuses to load.
 find(Name) ->
     case Name =/= <<>> andalso binary:first(Name) of
@@ -745,99 +679,11 @@ registered(Name) ->
     catch _:_ -> undefined
     end.
 
-detail(P) ->
-    Deadline = now_ms() + ?SUSPECTS,
-    #{hot := Hot, growth := Growth} = known_rates(),
-    Known = #{pid => pid(P), name => name(P), message_queue_growth_per_s => maps:get(P, Growth, null), reductions_per_s => maps:get(P, Hot, null)},
-    case slow_info(P, [message_queue_len, reductions, status, priority, trap_exit, initial_call, parent, garbage_collection_info, message_queue_data], Deadline) of
-        undefined -> #{error => <<"the process is gone">>, pid => pid(P)};
-        timeout -> Known#{answers => false};
-        [{_, Q}, {_, R}, {_, Status}, {_, Priority}, {_, Trap}, {_, Call}, {_, Parent}, {_, Gc}, {_, Kept}] ->
-            Free = Known#{message_queue => Q, message_queue_data => atom_text(Kept), reductions => R, status => atom_text(Status), priority => atom_text(Priority),
-                trap_exit => Trap, initial_call => mfa(Call), parent => parent(Parent),
-                heap_kb => kb(value(heap_block_size, Gc)), total_heap_kb => kb(heap_words(Gc)), binary_kb => kb(binary_words(Gc)),
-                label => label(P, Call, Gc, Deadline), ancestors => ancestors(P, Call, Gc, Deadline), gc => gc(P, Gc, Deadline)},
-            maps:merge(Free, told(P, Deadline))
-    end.
-
-parent(P) when is_pid(P) -> #{pid => pid(P), name => name(P)};
-parent(_) -> null.
-
-%% What only the process can tell. One that does not answer in time runs something that cannot be interrupted.
-told(P, Deadline) ->
-    case slow_info(P, [current_function, current_stacktrace, memory, links, monitors, monitored_by], Deadline) of
-        [{_, Current}, {_, Stack}, {_, Memory}, {_, Links}, {_, Monitors}, {_, By}] ->
-            Linked = lists:sublist([L || L <- Links, is_pid(L)], 10),
-            #{memory_kb => Memory div 1024, current_function => mfa(Current), stacktrace => [frame(F) || F <- lists:sublist(Stack, 12)],
-              links => length(Links), linked => [pid(L) || L <- Linked], monitors => length(Monitors), monitored_by => length(By), answers => true};
-        _ ->
-            #{memory_kb => null, current_function => null, stacktrace => [], links => null, linked => [], monitors => null, monitored_by => null, answers => false}
-    end.
-
-gc(P, Gc, Deadline) ->
-    Settings = case slow_info(P, [garbage_collection], Deadline) of [{_, S}] -> S; _ -> [] end,
-    #{minor_gcs => value(minor_gcs, Settings), fullsweep_after => value(fullsweep_after, Settings), bin_vheap_kb => kb(binary_words(Gc))}.
-
 frame({M, F, A, Where}) ->
     Call = mfa({M, F, case is_list(A) of true -> length(A); false -> A end}),
     case {lists:keyfind(file, 1, Where), lists:keyfind(line, 1, Where)} of
         {{_, File}, {_, Line}} -> iolist_to_binary([Call, " (", text(File), ":", integer_to_list(Line), ")"]);
         _ -> Call
-    end.
-
-%%% Processes counted by what they were started as and who started them: who leaks processes shows here
-
-groups(Limit0) ->
-    Limit = clamp(Limit0, 1, ?MAX_ROWS),
-    {{_, Groups}, Rest, L} = look(fun group/2, everybody(), {0, #{}}, ?CHUNK, ?ALL, #{}),
-    Sorted = lists:sort(fun({_, [A | _]}, {_, [B | _]}) -> A >= B end, maps:to_list(Groups)),
-    Now = now_ms(),
-    {Since, Before} = case ask({groups, maps:from_list([{K, N} || {K, [N | _]} <- lists:sublist(Sorted, ?MAX_ROWS)])}, whereis(?MODULE), 500) of
-        {Time, Counts} when is_integer(Time) -> {max(1, Now - Time), Counts};
-        _ -> {null, #{}}
-    end,
-    Shown = lists:sublist(Sorted, Limit),
-    Names = names([Parent || {{_, Parent}, _} <- Shown, is_pid(Parent)]),
-    Deadline = now_ms() + ?SUSPECTS,
-    #{total_processes => seen(L), showing => length(Shown), complete => Rest =:= none, since_ms => Since,
-      groups => [group_row(G, Names, Since, Before, Deadline) || G <- Shown]}.
-
-%% {how many, Key => [Count | up to three processes]}. A node on which everybody has another parent must not fill the memory with groups of
-%% one, so there is a limit; who comes after it is counted if somebody of the group came before it.
-group(P, Acc = {Size, Groups}) ->
-    case process_info(P, [initial_call, parent]) of
-        [{_, Call}, {_, Parent}] ->
-            Key = {Call, Parent},
-            case Groups of
-                #{Key := [N, A, B, C]} -> {Size, Groups#{Key := [N + 1, A, B, C]}};
-                #{Key := [N | Sample]} -> {Size, Groups#{Key := [N + 1, P | Sample]}};
-                _ when Size >= ?MAX_GROUPS -> Acc;
-                _ -> {Size + 1, Groups#{Key => [1, P]}}
-            end;
-        undefined -> Acc
-    end.
-
-group_row({Key = {Call, Parent}, [N | Sample]}, Names, Since, Before, Deadline) ->
-    {Label, Current} = sampled(Sample, Call, Deadline),
-    Growth = case Before of
-        #{Key := N0} -> round((N - N0) * 1000 / Since);
-        _ -> null
-    end,
-    Alive = is_pid(Parent) andalso node(Parent) =:= node() andalso slow_info(Parent, [initial_call, garbage_collection_info], Deadline),
-    #{count => N, growth_per_s => Growth, initial_call => Label, current_function => Current, sample => [pid(P) || P <- Sample],
-      parent_pid => pid(Parent), parent_name => maps:get(Parent, Names, null), parent_alive => Alive =/= false andalso Alive =/= undefined,
-      parent_label => case Alive of [{_, C}, {_, Gc}] -> label(Parent, C, Gc, Deadline); _ -> null end}.
-
-%% What the first of the sample that answers is and does.
-sampled([], Call, _) -> {mfa(Call), null};
-sampled([P | Sample], Call, Deadline) ->
-    case slow_info(P, [garbage_collection_info, current_function], Deadline) of
-        [{_, Gc}, {_, Current}] ->
-            case label(P, Call, Gc, Deadline) of
-                null -> sampled(Sample, Call, Deadline);
-                Label -> {Label, mfa(Current)}
-            end;
-        _ -> sampled(Sample, Call, Deadline)
     end.
 
 plain(undefined) -> null;
@@ -966,12 +812,6 @@ kb(Words) -> Words * erlang:system_info(wordsize) div 1024.
 
 clamp(N, Low, High) when is_integer(N) -> max(Low, min(High, N));
 clamp(N, Low, High) when is_float(N) -> clamp(round(N), Low, High).
-
-sub(List, Offset, Limit) ->
-    case Offset >= length(List) of
-        true -> [];
-        false -> lists:sublist(List, Offset + 1, Limit)
-    end.
 
 now_ms() -> erlang:monotonic_time(millisecond).
 now_us() -> erlang:monotonic_time(microsecond).

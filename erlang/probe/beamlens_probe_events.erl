@@ -13,8 +13,8 @@
 -export([snapshot/0, events/2, long_gcs/1, busy_ports/1, busy_dist_ports/1]).
 -export([start/0, handle/2, tick/2, stop/1]).
 
--import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, slow_info/3, within/2, look/6, everybody/0, stuck/1, label/4, frame/1, name/1, pid/1, mfa/1, atom_text/1, text/1,
-                         plain/1, kb/1, heap_words/1, clamp/3, now_ms/0, now_us/0]).
+-import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, slow_info/3, within/2, look_all/4, stuck/1, label/4, frame/1, name/1, pid/1, mfa/1,
+                         atom_text/1, text/1, plain/1, kb/1, heap_words/1, clamp/3, now_ms/0, now_us/0]).
 
 %% From when on it is an event: milliseconds of a collection and of a process that keeps its scheduler, words of a heap, messages.
 -define(LONG_GC, 200).
@@ -442,7 +442,7 @@ beaten(N, Beat = {Sent, Done, Who}, Late, Collector, Tab) ->
 find(N, Collector, Tab) ->
     Sentinel = self(),
     _ = spawn_link(fun() ->
-        {_, _, L} = look(fun(P, _) -> process_info(P, message_queue_len), none end, everybody(), none, 1000, 1 bsl 40, #{stalls => 1, until => now_us() + 3000000}),
+        {_, _, L} = look_all(fun(P, _) -> process_info(P, message_queue_len), none end, none, 1000, #{stalls => 1, until => now_us() + 3000000}),
         _ = [begin ets:insert(Tab, {{stuck, N}, P}), Sentinel ! {stuck, N, P}, Collector ! {stuck, P} end || P <- stuck(L)]
     end),
     ok.

@@ -10,8 +10,8 @@
 -export([snapshot/0, top/1, spiky/2, lazy/3, efficiency/1, hibernation/1, binaries/2, binary/2]).
 -export([start/0, handle/2, tick/2, stop/1]).
 
--import(beamlens_probe, [ask_part/2, look/6, everybody/0, seen/1, insert/4, best/1, slow_info/3, within/2, label/4, names/1, find/1, pid/1, mfa/1,
-                         kb/1, heap_words/1, binary_words/1, clamp/3, now_ms/0, now_us/0]).
+-import(beamlens_probe, [ask_part/2, look/6, look_all/4, everybody/0, discard/1, seen/1, insert/4, best/1, slow_info/3, within/2, label/4, names/1,
+                         find/1, pid/1, mfa/1, kb/1, heap_words/1, binary_words/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Processes that a tick weighs, and how many of the heaviest are watched, of each kind.
 -define(SLICE, 150).
@@ -122,7 +122,7 @@ references(P, Refs, Limit) ->
 
 weigh_all(Keep) ->
     Empty = {0, []},
-    {Tops, Rest, L} = look(fun(P, Acc) -> weigh(P, Acc, Keep) end, everybody(), #{heap => Empty, binary => Empty, unused => Empty, held => Empty}, ?CHUNK, ?ALL,
+    {Tops, Rest, L} = look_all(fun(P, Acc) -> weigh(P, Acc, Keep) end, #{heap => Empty, binary => Empty, unused => Empty, held => Empty}, ?CHUNK,
                            #{until => now_us() + ?SCAN * 1000}),
     {#{seen => seen(L), complete => Rest =:= none}, Tops}.
 
@@ -201,7 +201,7 @@ current(P, Deadline) ->
 %% collected and to have done something, or when it was first seen; low and high are of its heap, over the last windows.
 start() -> #{round => none, watched => #{}}.
 
-stop(_) -> ok.
+stop(#{round := Round}) -> discard(Round).
 
 -define(WINDOW, 60000).
 %% Reductions that a process spends on being looked at.

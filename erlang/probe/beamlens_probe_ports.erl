@@ -10,8 +10,8 @@
 -export([snapshot/0, list/1, one/1, top/2, inet/2, inet_stats/0, owners/1, queues/1, suspended/1]).
 -export([start/0, handle/2, tick/2, stop/1]).
 
--import(beamlens_probe, [ask_part/2, look/6, everybody/0, seen/1, insert/4, best/1, slow_info/3, within/2, label/4, names/1, pid/1, mfa/1, atom_text/1,
-                         text/1, clamp/3, now_ms/0, now_us/0]).
+-import(beamlens_probe, [ask_part/2, look/6, look_all/4, seen/1, insert/4, best/1, slow_info/3, within/2, label/4, names/1, pid/1, mfa/1,
+                         atom_text/1, text/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Ports whose queues a tick reads, and how many of the longest are read at each.
 -define(SLICE, 2000).
@@ -327,13 +327,13 @@ queues(Limit) ->
 %% A process that writes to a busy port is suspended until the port has written what it has. One that sends through a socket is not: it waits
 %% for the port's answer. That is looked for among those that have to do with the port: its owner, who is linked to it, who monitors it.
 suspended(Limit) ->
-    {{N, Pids}, Rest, L} = look(fun(P, Acc = {N, Ps}) ->
+    {{N, Pids}, Rest, L} = look_all(fun(P, Acc = {N, Ps}) ->
         case process_info(P, status) of
             {_, suspended} when N < ?MAX_ROWS -> {N + 1, [P | Ps]};
             {_, suspended} -> {N + 1, Ps};
             _ -> Acc
         end
-    end, everybody(), {0, []}, 1000, 1 bsl 40, #{}),
+    end, {0, []}, 1000, #{}),
     Sending = sending(lists:sublist([P || {P, _, _, _} <- ask_part(?MODULE, queues)], ?KEEP)),
     Shown = lists:sublist([{P, null} || P <- Pids] ++ Sending, clamp(Limit, 1, ?MAX_ROWS)),
     Names = names([P || {P, _} <- Shown]),

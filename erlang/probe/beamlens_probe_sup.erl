@@ -11,8 +11,8 @@
 -export([snapshot/1, list/1, children/1, tree/1, unlinked/1, orphans/1, integrity/1]).
 -export([start/0, handle/2, tick/2, stop/1]).
 
--import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, look/6, everybody/0, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, frame/1, names/1, find/1,
-                         pid/1, mfa/1, atom_text/1, text/1, heap_words/1, clamp/3, now_ms/0, now_us/0]).
+-import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, look/6, look_all/4, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, frame/1,
+                         names/1, find/1, pid/1, mfa/1, atom_text/1, text/1, heap_words/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Milliseconds between walks: at least so many, and so many times of what the last took.
 -define(PAUSE, 5000).
@@ -173,12 +173,12 @@ unlinked(Limit0) ->
     Limit = clamp(Limit0, 1, ?MAX_ROWS),
     Init = whereis(init),
     Sups = maps:from_list([{P, true} || #{pid := P} <- supervisors(ask_part(?MODULE, table))]),
-    {{_, Found}, _, _} = look(fun(P, Acc = {N, L}) ->
+    {{_, Found}, _, _} = look_all(fun(P, Acc = {N, L}) ->
         case N < 300 andalso process_info(P, [parent, initial_call]) of
             [{_, Parent}, {_, Call}] when not is_map_key(Parent, Sups), is_pid(Parent), Parent =/= Init -> {N + 1, [{P, Call, Parent} | L]};
             _ -> Acc
         end
-    end, everybody(), {0, []}, ?CHUNK, ?ALL, #{}),
+    end, {0, []}, ?CHUNK, #{}),
     Deadline = now_ms() + 1500,
     Alone = [X || X = {P, _, _} <- Found, [{_, []}, {_, []}, {_, Current}] <- [slow_info(P, [links, monitored_by, current_function], Deadline)], not ours(Current)],
     #{unlinked => length(Alone), complete => length(Found) < 300, processes => told(lists:sublist(Alone, Limit), Deadline)}.
@@ -189,7 +189,7 @@ ours(_) -> false.
 %% Processes of proc_lib whose parent is gone.
 orphans(Limit0) ->
     Limit = clamp(Limit0, 1, ?MAX_ROWS),
-    {{Total, Found}, _, _} = look(fun(P, Acc = {N, L}) ->
+    {{Total, Found}, _, _} = look_all(fun(P, Acc = {N, L}) ->
         case process_info(P, [parent, initial_call]) of
             [{_, Parent}, {_, Call = {proc_lib, init_p, _}}] when is_pid(Parent), node(Parent) =:= node() ->
                 case is_process_alive(Parent) of
@@ -199,7 +199,7 @@ orphans(Limit0) ->
                 end;
             _ -> Acc
         end
-    end, everybody(), {0, []}, ?CHUNK, ?ALL, #{}),
+    end, {0, []}, ?CHUNK, #{}),
     %% Those of the system come first in the list of processes, and the last that were found are the newest.
     #{orphaned => Total, processes => told(lists:sublist(Found, Limit), now_ms() + 1500)}.
 
@@ -254,7 +254,7 @@ walk(Resident, Tab, Kinds) ->
 
 walk(Tab, Kinds0) ->
     Start = now_us(),
-    {Parents, Rest, _} = look(fun parent/2, everybody(), {0, #{}}, ?CHUNK, ?ALL, #{until => Start + 5000000, stalls => 3}),
+    {Parents, Rest, _} = look_all(fun parent/2, {0, #{}}, ?CHUNK, #{until => Start + 5000000, stalls => 3}),
     {_, Counts} = Parents,
     Known = maps:filter(fun(P, _) -> is_process_alive(P) end, Kinds0),
     %% Who has children, and the children of small supervisors, which may be supervisors that have none.

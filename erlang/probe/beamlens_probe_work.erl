@@ -8,8 +8,8 @@
 -export([snapshot/0, utilization/1, reducers/2, rate/2, bursts/2, hot_functions/2, queues/2]).
 -export([start/0, handle/2, tick/2, stop/1]).
 
--import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, look/6, everybody/0, seen/1, insert/4, best/1, slow_info/3, label/4, names/1, find/1, pid/1, mfa/1,
-                         clamp/3, now_ms/0]).
+-import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, look_all/4, seen/1, insert/4, slow_info/3, label/4, names/1, find/1, pid/1, mfa/1, clamp/3,
+                         now_ms/0]).
 
 -define(EVERY, 1000).
 -define(SAMPLES, 61).
@@ -175,13 +175,13 @@ looks(N, Pids, Deadline, Counts) ->
 %% Mailboxes: how many have something, how many much, and those with at least so many messages.
 queues(Threshold, Limit) ->
     Keep = clamp(Limit, 1, ?MAX_ROWS),
-    {{Waiting, Total, Large, Critical, Over, Top}, Rest, L} = look(fun(P, Acc = {W, T, La, Cr, Ov, Tops}) ->
+    {{Waiting, Total, Large, Critical, Over, Top}, Rest, L} = look_all(fun(P, Acc = {W, T, La, Cr, Ov, Tops}) ->
         case process_info(P, message_queue_len) of
             {_, 0} -> Acc;
             {_, Q} -> {W + 1, T + Q, La + one_if(Q > 1000), Cr + one_if(Q > 10000), Ov + one_if(Q >= Threshold), case Q >= Threshold of true -> insert(Q, P, Keep, Tops); false -> Tops end};
             undefined -> Acc
         end
-    end, everybody(), {0, 0, 0, 0, 0, {0, []}}, ?EVERY, 1 bsl 40, #{}),
+    end, {0, 0, 0, 0, 0, {0, []}}, ?EVERY, #{}),
     {_, Longest} = Top,
     Names = names([P || {_, P} <- Longest]),
     Deadline = now_ms() + ?SUSPECTS,

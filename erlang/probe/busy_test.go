@@ -16,11 +16,11 @@ func everything(t *testing.T, n *erlangtest.Node) func() {
 	look := func() {
 		ask(t, p, "snapshot")
 		for _, by := range []string{"memory", "message_queue", "reductions", "reductions_rate", "message_queue_growth"} {
-			ask(t, p, "top", by, 3, 0)
+			ask(t, p, "processes:top", by, 3, 0)
 		}
-		ask(t, p, "groups", 3)
+		ask(t, p, "processes:groups", 3)
 		ask(t, p, "ets:tables", "memory", 3)
-		ask(t, p, "process", "init")
+		ask(t, p, "processes:process", "init")
 		ask(t, p, "system")
 	}
 	look()
@@ -31,9 +31,9 @@ func TestAProcessThatDoesNotYieldHoldsNobodyUp(t *testing.T) {
 	n := erlangtest.StartNode(t, "+S", "4:4")
 	p, _ := serve(t, n.Name, nil)
 	for _, by := range []string{"memory", "message_queue"} {
-		ask(t, p, "top", by, 3, 0)
+		ask(t, p, "processes:top", by, 3, 0)
 	}
-	ask(t, p, "process", "init")
+	ask(t, p, "processes:process", "init")
 	ask(t, p, "snapshot")
 	// Comparisons of 12 GB that are not the same memory: a second in which the process keeps its lock, as in a native
 	// function that hangs. What else waits for the scheduler that it has is stuck too, so there are pauses.
@@ -42,7 +42,7 @@ func TestAProcessThatDoesNotYieldHoldsNobodyUp(t *testing.T) {
 		spawn_opt(fun() -> register(stuck, self()), F = fun F() -> receive after 100 -> LA =:= LB, F() end end, F() end, [{scheduler, 4}]), ok.`)
 	var top map[string]any
 	erlangtest.Eventually(t, "the process that does not yield is named", func() bool {
-		top = ask(t, p, "top", "message_queue", 3, 0)
+		top = ask(t, p, "processes:top", "message_queue", 3, 0)
 		return len(rows(top, "unanswering")) == 1
 	})
 	if stuck := rows(top, "unanswering")[0]; stuck["name"] != "stuck" || top["complete"] != false {
@@ -72,9 +72,9 @@ func TestAScanWakesNobody(t *testing.T) {
 	n.Eval(t, fmt.Sprintf(`[spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, %d)], ok.`, processes))
 	switches := func() int64 { return ask(t, p, "snapshot")["context_switches"].(int64) }
 	for _, look := range []func(){
-		func() { ask(t, p, "top", "message_queue", 5, 0) },
-		func() { ask(t, p, "top", "memory", 5, 0) },
-		func() { ask(t, p, "groups", 5) },
+		func() { ask(t, p, "processes:top", "message_queue", 5, 0) },
+		func() { ask(t, p, "processes:top", "memory", 5, 0) },
+		func() { ask(t, p, "processes:groups", 5) },
 	} {
 		before := switches()
 		look()

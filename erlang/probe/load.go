@@ -54,7 +54,7 @@ func compiledParts() map[string]object {
 }
 
 // version is ?VSN of beamlens_probe.erl; a test compares them.
-const version = 2
+const version = 3
 
 var (
 	vm       = etf.A("vm")

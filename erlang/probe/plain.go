@@ -17,11 +17,11 @@ func (e *MissingError) Error() string {
 
 // plain answers functions of the probe with calls of what every VM has.
 var plain = map[string]func(context.Context, erlang.Conn, []etf.Term) (etf.Term, error){
-	"vm:snapshot": plainSnapshot,
-	"vm:system":   plainSystem,
-	"vm:top":      plainTop,
-	"vm:process":  plainProcess,
-	"ets:tables":  plainTables,
+	"vm:snapshot":       plainSnapshot,
+	"vm:system":         plainSystem,
+	"processes:top":     plainTop,
+	"processes:process": plainProcess,
+	"ets:tables":        plainTables,
 }
 
 // missing is what plain calls cannot tell.

@@ -25,9 +25,9 @@ func TestPlainTellsWhatTheProbeTells(t *testing.T) {
 	}{
 		{"snapshot", nil, "", []string{"process_limit", "port_limit", "atom_limit", "schedulers", "ets_limit"}},
 		{"system", nil, "", []string{"node", "otp_release", "erts", "elixir_version"}},
-		{"top", []etf.Term{"message_queue", 3, 0}, "processes", []string{"pid", "name", "message_queue", "status", "current_function"}},
+		{"processes:top", []etf.Term{"message_queue", 3, 0}, "processes", []string{"pid", "name", "message_queue", "status", "current_function"}},
 		{"ets:tables", []etf.Term{"size", 3}, "tables", []string{"id", "name", "size", "memory_kb", "type", "protection", "owner", "owner_name", "compressed"}},
-		{"process", []etf.Term{"flooded"}, "", []string{"pid", "name", "message_queue", "links", "priority", "trap_exit", "message_queue_data"}},
+		{"processes:process", []etf.Term{"flooded"}, "", []string{"pid", "name", "message_queue", "links", "priority", "trap_exit", "message_queue_data"}},
 	} {
 		want, got := ask(t, full, c.function, c.args...), ask(t, plain, c.function, c.args...)
 		if c.rows != "" {
@@ -46,7 +46,7 @@ func TestPlainTellsWhatTheProbeTells(t *testing.T) {
 	}
 	var missing *probe.MissingError
 	for _, by := range []string{"reductions_rate", "message_queue_growth"} {
-		if _, err := plain.Call(t.Context(), etf.A("vm"), etf.A("top"), by, 3, 0); !errors.As(err, &missing) {
+		if _, err := plain.Call(t.Context(), etf.A("processes"), etf.A("top"), by, 3, 0); !errors.As(err, &missing) {
 			t.Errorf("top by %s: %v", by, err)
 		}
 	}
@@ -58,12 +58,12 @@ func TestPlainTellsWhatTheProbeTells(t *testing.T) {
 func TestPlainProcessThatIsNotThere(t *testing.T) {
 	n := erlangtest.StartNode(t)
 	p, _ := serve(t, n.Name, &probe.Options{Plain: true})
-	ask(t, p, "process", "init")
-	ask(t, p, "process", "<0.99999.0>")
+	ask(t, p, "processes:process", "init")
+	ask(t, p, "processes:process", "<0.99999.0>")
 	n.Eval(t, "erlang:system_info(atom_count).")
 	atoms := n.Eval(t, "erlang:system_info(atom_count).")
 	for _, name := range []string{"<0.99999.0>", "<1.2.3>", "<nonsense", "no_such_name_anywhere", "", "<0.1.0> and more"} {
-		if d := ask(t, p, "process", name); d["error"] == nil {
+		if d := ask(t, p, "processes:process", name); d["error"] == nil {
 			t.Errorf("%q: %v", name, d)
 		}
 	}
@@ -76,7 +76,7 @@ func TestPlainRefusesLargeNodes(t *testing.T) {
 	n := erlangtest.StartNode(t)
 	p, _ := serve(t, n.Name, &probe.Options{Plain: true})
 	n.Eval(t, `[spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 20000)], ok.`)
-	if _, err := p.Call(t.Context(), etf.A("vm"), etf.A("top"), "message_queue", 3, 0); err == nil || !strings.Contains(err.Error(), "without the probe") {
+	if _, err := p.Call(t.Context(), etf.A("processes"), etf.A("top"), "message_queue", 3, 0); err == nil || !strings.Contains(err.Error(), "without the probe") {
 		t.Errorf("top: %v", err)
 	}
 	if s := ask(t, p, "snapshot"); s["scan"] != nil || s["process_count"].(int64) < 20_000 {

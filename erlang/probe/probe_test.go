@@ -120,7 +120,7 @@ func TestFloodIsSeenAndItsGrowth(t *testing.T) {
 	if scan["message_queue_max"].(int64) < 50_000 || scan["message_queue_max_pid"] != pid || scan["message_queue_max_name"] != "flooded" {
 		t.Errorf("scan %v, want pid %s", scan, pid)
 	}
-	top := rows(ask(t, p, "top", "message_queue", 3, 0), "processes")
+	top := rows(ask(t, p, "processes:top", "message_queue", 3, 0), "processes")
 	if len(top) == 0 || top[0]["pid"] != pid || top[0]["name"] != "flooded" || top[0]["message_queue"].(int64) != 50_000 {
 		t.Errorf("top %v", top)
 	}
@@ -130,7 +130,7 @@ func TestFloodIsSeenAndItsGrowth(t *testing.T) {
 		g, ok := scan["message_queue_max_growth_per_s"].(int64)
 		return ok && g > 50 && g < 5000
 	})
-	d := ask(t, p, "process", "flooded")
+	d := ask(t, p, "processes:process", "flooded")
 	if d["pid"] != pid || d["message_queue_growth_per_s"] == nil || d["memory_kb"].(int64) < 1000 {
 		t.Errorf("process %v", d)
 	}
@@ -140,17 +140,17 @@ func TestTopMemory(t *testing.T) {
 	n := erlangtest.StartNode(t)
 	p, _ := serve(t, n.Name, nil)
 	big := fault(t, n, bigHeap)
-	top := rows(ask(t, p, "top", "memory", 3, 0), "processes")
+	top := rows(ask(t, p, "processes:top", "memory", 3, 0), "processes")
 	if top[0]["pid"] != big || top[0]["memory_kb"].(int64) < 10_000 {
 		t.Errorf("top %v, want %s", top, big)
 	}
 	// A mailbox is memory too, though no part of the heap yet.
 	pid := fault(t, n, `P9 = spawn(fun() -> receive stop -> ok end end), [P9 ! lists:seq(1, 100) || _ <- lists:seq(1, 50000)], list_to_binary(pid_to_list(P9)).`)
 	// The first is the test's own evaluator, which made them.
-	if top = rows(ask(t, p, "top", "memory", 3, 0), "processes"); top[0]["pid"] != pid && top[1]["pid"] != pid {
+	if top = rows(ask(t, p, "processes:top", "memory", 3, 0), "processes"); top[0]["pid"] != pid && top[1]["pid"] != pid {
 		t.Errorf("top %v, want %s", top, pid)
 	}
-	if d := ask(t, p, "process", pid); d["memory_kb"].(int64) < 50_000 {
+	if d := ask(t, p, "processes:process", pid); d["memory_kb"].(int64) < 50_000 {
 		t.Errorf("process %v", d)
 	}
 }
@@ -161,7 +161,7 @@ func TestSpinner(t *testing.T) {
 	pid := fault(t, n, spinner)
 	erlangtest.Eventually(t, "the spinner is on top", func() bool {
 		ask(t, p, "snapshot")
-		top := rows(ask(t, p, "top", "reductions_rate", 3, 0), "processes")
+		top := rows(ask(t, p, "processes:top", "reductions_rate", 3, 0), "processes")
 		return len(top) > 0 && top[0]["pid"] == pid && top[0]["reductions_per_s"].(int64) > 100_000
 	})
 }
@@ -170,7 +170,7 @@ func TestLeakIsTracedToItsParent(t *testing.T) {
 	n := erlangtest.StartNode(t)
 	p, _ := serve(t, n.Name, nil)
 	pid := fault(t, n, leak)
-	g := rows(ask(t, p, "groups", 3), "groups")[0]
+	g := rows(ask(t, p, "processes:groups", 3), "groups")[0]
 	if g["count"].(int64) != 3000 || g["parent_pid"] != pid || g["parent_name"] != "leaker" || g["parent_alive"] != true {
 		t.Errorf("group %v, want 3000 of %s", g, pid)
 	}
@@ -191,12 +191,12 @@ func TestTables(t *testing.T) {
 func TestProcessThatIsNotThere(t *testing.T) {
 	n := erlangtest.StartNode(t)
 	p, _ := serve(t, n.Name, nil)
-	ask(t, p, "process", "init") // loads what it needs
-	ask(t, p, "process", "<nonsense")
+	ask(t, p, "processes:process", "init") // loads what it needs
+	ask(t, p, "processes:process", "<nonsense")
 	n.Eval(t, "erlang:system_info(atom_count).") // and so does the evaluator
 	atoms := n.Eval(t, "erlang:system_info(atom_count).")
 	for _, name := range []string{"<0.99999.0>", "<1.2.3>", "<nonsense", "no_such_name_anywhere", ""} {
-		if d := ask(t, p, "process", name); d["error"] == nil {
+		if d := ask(t, p, "processes:process", name); d["error"] == nil {
 			t.Errorf("%q: %v", name, d)
 		}
 	}
@@ -211,11 +211,11 @@ func TestABusyProcessHoldsNobodyUp(t *testing.T) {
 	// A suspended process answers no request that needs it.
 	pid := fault(t, n, `P = spawn(fun() -> receive stop -> ok end end), erlang:suspend_process(P), [P ! x || _ <- lists:seq(1, 1000)], list_to_binary(pid_to_list(P)).`)
 	began := time.Now()
-	top := rows(ask(t, p, "top", "message_queue", 2, 0), "processes")
+	top := rows(ask(t, p, "processes:top", "message_queue", 2, 0), "processes")
 	if top[0]["pid"] != pid {
 		t.Errorf("top %v", top)
 	}
-	ask(t, p, "process", pid)
+	ask(t, p, "processes:process", pid)
 	if d := time.Since(began); d > 4*time.Second {
 		t.Errorf("took %s", d)
 	}
@@ -325,10 +325,10 @@ func TestNoAtomsAreMade(t *testing.T) {
 	p, _ := serve(t, n.Name, nil)
 	look := func() {
 		ask(t, p, "snapshot")
-		ask(t, p, "top", "memory", 5, 0)
-		ask(t, p, "groups", 5)
+		ask(t, p, "processes:top", "memory", 5, 0)
+		ask(t, p, "processes:groups", 5)
 		ask(t, p, "ets:tables", "memory", 5)
-		ask(t, p, "process", "init")
+		ask(t, p, "processes:process", "init")
 		ask(t, p, "system")
 	}
 	look()
@@ -353,16 +353,16 @@ func TestPlain(t *testing.T) {
 	if s["memory"].(map[string]any)["processes"] == nil || s["process_limit"] == nil {
 		t.Errorf("snapshot %v", s)
 	}
-	top := rows(ask(t, p, "top", "message_queue", 3, 0), "processes")
+	top := rows(ask(t, p, "processes:top", "message_queue", 3, 0), "processes")
 	if top[0]["pid"] != pid || top[0]["name"] != "flooded" {
 		t.Errorf("top %v", top)
 	}
-	if d := ask(t, p, "process", pid); d["message_queue"].(int64) != 50_000 {
+	if d := ask(t, p, "processes:process", pid); d["message_queue"].(int64) != 50_000 {
 		t.Errorf("process %v", d)
 	}
 	ask(t, p, "system")
 	var missing *probe.MissingError
-	if _, err := p.Call(t.Context(), etf.A("vm"), etf.A("groups"), 3); !errors.As(err, &missing) || len(p.Missing()) == 0 {
+	if _, err := p.Call(t.Context(), etf.A("processes"), etf.A("groups"), 3); !errors.As(err, &missing) || len(p.Missing()) == 0 {
 		t.Errorf("groups: %v", err)
 	}
 	if !gone(t, n) {
@@ -405,7 +405,7 @@ func TestBinariesOutsideOfTheHeapAreMemory(t *testing.T) {
 	n := erlangtest.StartNode(t)
 	p, _ := serve(t, n.Name, nil)
 	pid := fault(t, n, `Me = self(), PB = spawn(fun() -> B = binary:copy(<<0:80000>>, 5000), Me ! ready, receive stop -> B end end), receive ready -> ok end, list_to_binary(pid_to_list(PB)).`)
-	top := rows(ask(t, p, "top", "memory", 3, 0), "processes")
+	top := rows(ask(t, p, "processes:top", "memory", 3, 0), "processes")
 	if top[0]["pid"] != pid || top[0]["binary_kb"].(int64) < 40_000 || top[0]["memory_kb"].(int64) > 1000 {
 		t.Errorf("top %v, want %s", top, pid)
 	}
@@ -415,12 +415,12 @@ func TestGroupsTellTheirGrowth(t *testing.T) {
 	n := erlangtest.StartNode(t)
 	p, _ := serve(t, n.Name, nil)
 	fault(t, n, leak)
-	ask(t, p, "groups", 1)
+	ask(t, p, "processes:groups", 1)
 	pid := fault(t, n, `L2 = spawn(fun() -> F = fun F() -> receive {more, K} -> [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, K)], F() end end, F() end), L2 ! {more, 4000}, timer:sleep(100), list_to_binary(pid_to_list(L2)).`)
-	ask(t, p, "groups", 1)
+	ask(t, p, "processes:groups", 1)
 	n.Eval(t, `L2 ! {more, 4000}, ok.`)
 	erlangtest.Eventually(t, "growth is told", func() bool {
-		g := rows(ask(t, p, "groups", 1), "groups")[0]
+		g := rows(ask(t, p, "processes:groups", 1), "groups")[0]
 		growth, ok := g["growth_per_s"].(int64)
 		return ok && g["parent_pid"] == pid && growth > 0
 	})

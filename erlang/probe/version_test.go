@@ -17,7 +17,7 @@ func otherVersion(t *testing.T, vsn string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const define = "-define(VSN, 2)."
+	const define = "-define(VSN, 3)."
 	if !strings.Contains(string(source), define) {
 		t.Fatalf("the version in beamlens_probe.erl is not %s, which load.go and this test expect", define)
 	}
@@ -37,7 +37,7 @@ func TestTheOwnersOfAnOlderVersionAreKept(t *testing.T) {
 	n := erlangtest.StartNode(t, "-pa", otherVersion(t, "1"))
 	n.Eval(t, "beamlens_probe:attach(node()).")
 	p, stop := serve(t, n.Name, nil)
-	if got := n.Eval(t, "beamlens_probe:vsn()."); got != "2" {
+	if got := n.Eval(t, "beamlens_probe:vsn()."); got != "3" {
 		t.Errorf("the node has version %s", got)
 	}
 	if own := ask(t, p, "snapshot")["probe"].(map[string]any); own["owners"].(int64) != 2 {

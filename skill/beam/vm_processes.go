@@ -34,7 +34,7 @@ type processRow struct {
 }
 
 func (v *vm) top(ctx context.Context, in topIn) (topOut, error) {
-	return ask[topOut](ctx, v.caller, "vm", "top", in.SortBy, in.Limit, in.Offset)
+	return ask[topOut](ctx, v.caller, "processes", "top", in.SortBy, in.Limit, in.Offset)
 }
 
 type processIn struct {
@@ -73,7 +73,7 @@ type parent struct {
 }
 
 func (v *vm) process(ctx context.Context, in processIn) (processOut, error) {
-	return ask[processOut](ctx, v.caller, "vm", "process", in.Process)
+	return ask[processOut](ctx, v.caller, "processes", "process", in.Process)
 }
 
 type limitIn struct {
@@ -98,7 +98,7 @@ type groupRow struct {
 }
 
 func (v *vm) groups(ctx context.Context, in limitIn) (groupsOut, error) {
-	return ask[groupsOut](ctx, v.caller, "vm", "groups", in.Limit)
+	return ask[groupsOut](ctx, v.caller, "processes", "groups", in.Limit)
 }
 
 type tablesIn struct {
