@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"context"
@@ -9,19 +9,20 @@ import (
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/engine"
+	"github.com/beamlens/beamlens-go/ext/postgres"
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/skill/skilltest"
 	"github.com/beamlens/beamlens-go/skill/sqldb"
 )
 
-func open(t *testing.T, c *cluster) *skill.Skill {
+func open(t *testing.T, c server) *skill.Skill {
 	t.Helper()
-	db, err := Open(c.url)
+	db, err := postgres.Open(c.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	if err := Check(t.Context(), db); err != nil {
+	if err := postgres.Check(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	return sqldb.Postgres(db, "ecto")
@@ -66,7 +67,7 @@ func TestWithoutStatements(t *testing.T) {
 func TestOnlyReads(t *testing.T) {
 	t.Parallel()
 	c := start(t)
-	db, err := Open(c.url)
+	db, err := postgres.Open(c.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,15 +81,15 @@ func TestOnlyReads(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	if _, err := Open("postgres://shop:SECRET@host:notaport/db"); err == nil || strings.Contains(err.Error(), "SECRET") {
+	if _, err := postgres.Open("postgres://shop:SECRET@host:notaport/db"); err == nil || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("%v", err)
 	}
-	db, err := Open("postgres://shop@127.0.0.1:1/db")
+	db, err := postgres.Open("postgres://shop@127.0.0.1:1/db")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := Check(t.Context(), db); err == nil || !strings.Contains(err.Error(), "cannot be reached") {
+	if err := postgres.Check(t.Context(), db); err == nil || !strings.Contains(err.Error(), "cannot be reached") {
 		t.Errorf("%v", err)
 	}
 }
@@ -97,12 +98,12 @@ func TestErrors(t *testing.T) {
 func TestFaults(t *testing.T) {
 	for _, f := range []struct {
 		name    string
-		breakIt func(*testing.T, *cluster)
+		breakIt func(*testing.T, server)
 		kind    string // of the alert
 		culprit string // in its id or name
 		says    string
 	}{
-		{"lock wait", func(t *testing.T, c *cluster) {
+		{"lock wait", func(t *testing.T, c server) {
 			holder := c.session(t, "billing")
 			holder.exec("begin")
 			holder.exec("update orders set total = 0 where id = 7")
@@ -111,13 +112,13 @@ func TestFaults(t *testing.T) {
 				s.background("update orders set total = total + 1 where id = 7")
 			}
 		}, "lock_wait", "update orders set total = ? where id = ?", "lock on orders that session"},
-		{"slow query", func(t *testing.T, c *cluster) {
+		{"slow query", func(t *testing.T, c server) {
 			for range 3 {
 				s := c.session(t, "shop")
 				s.background("select count(*) from orders a join orders b on a.total + b.total = 77 where a.customer <> 'secret'")
 			}
 		}, "slow_query", "select count(*) from orders a join orders b", "of shop run a statement"},
-		{"connections", func(t *testing.T, c *cluster) {
+		{"connections", func(t *testing.T, c server) {
 			for range 26 {
 				c.session(t, "reports").exec("select 1")
 			}
