@@ -50,7 +50,8 @@ type Alert struct {
 	Observation string      `json:"observation,omitempty"` // fact
 	Hypothesis  string      `json:"hypothesis,omitempty"`  // speculation
 	Culprit     *Culprit    `json:"culprit,omitempty"`
-	Snapshots   []Snapshot  `json:"snapshots"` // at least one
+	Confidence  Confidence  `json:"confidence,omitempty"` // that the culprit is right
+	Snapshots   []Snapshot  `json:"snapshots"`            // at least one
 	Findings    []Finding   `json:"findings,omitempty"`
 	Evidence    []Evidence  `json:"evidence,omitempty"`
 	TraceID     string      `json:"trace_id"` // 32 hexadecimal digits; the run that fired it
@@ -72,6 +73,14 @@ func (a Alert) Fingerprint() string {
 		id = a.Culprit.Kind + " " + a.Culprit.Key()
 	}
 	return strings.Join([]string{a.Target.String(), a.Operator, a.AnomalyType, id}, "|")
+}
+
+// Cause is what an alert is the same by as a cause: its type and culprit, whoever fired it.
+func (a Alert) Cause() string {
+	if a.Culprit == nil {
+		return a.AnomalyType
+	}
+	return strings.Join([]string{a.AnomalyType, a.Culprit.Kind, a.Culprit.Key()}, " ")
 }
 
 // Culprit is what is to blame, as an id that can be looked up.

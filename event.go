@@ -30,4 +30,5 @@ const (
 	EventAlertCleared    = "operator.alert_cleared"
 	EventAlertFailed     = "operator.alert_failed"
 	EventInsightProduced = "coordinator.insight_produced"
+	EventInsightFollowed = "coordinator.insight_followed" // its outcome is known, or has changed
 )

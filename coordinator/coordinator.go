@@ -1,10 +1,12 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,10 +17,17 @@ import (
 
 // Store is where alerts come from and insights go.
 type Store interface {
+	Insights
 	AlertsAfter(ctx context.Context, seq int64, limit int) ([]beamlens.Alert, int64, error)
 	Alerts(ctx context.Context, f beamlens.AlertFilter) ([]beamlens.Alert, error)
 	UpdateAlert(ctx context.Context, id string, change func(*beamlens.Alert)) (beamlens.Alert, error)
-	PutInsight(ctx context.Context, i beamlens.Insight) error
+	Alert(ctx context.Context, id string) (beamlens.Alert, error)
+}
+
+// Insights keeps insights.
+type Insights interface {
+	PutInsight(ctx context.Context, i beamlens.Insight) error // replaces the one with its id
+	Insights(ctx context.Context, limit, offset int) ([]beamlens.Insight, error)
 }
 
 // Cursor remembers how far the alerts have been read.
@@ -42,6 +51,8 @@ type Options struct {
 	Invoke func(ctx context.Context, skills []string, reason string) (any, error)
 	// Health gives what the operators are doing, for questions.
 	Health func() any
+	// Readings gives what is watched, and what departs from normal.
+	Readings func() Readings
 	// Limits gives how far each metric is from its limit, for questions.
 	Limits func() any
 
@@ -50,6 +61,13 @@ type Options struct {
 	Compaction  agent.Compaction
 	Clock       beamlens.Clock // nil: the machine's
 	OnEvent     func(beamlens.Event)
+}
+
+// Readings say what could be read, and what of it departs from normal, whether it was alerted or not.
+type Readings struct {
+	Watched  []string `json:"watched"`            // ids of skills
+	Unread   []string `json:"unread,omitempty"`   // those whose last snapshot failed
+	Departed []string `json:"departed,omitempty"` // metrics: "beam.message_queue_max"
 }
 
 // SkillLine says in one line what an operator can look at.
@@ -68,6 +86,8 @@ type Coordinator struct {
 	status Status
 	woken  time.Time
 	known  known
+
+	followed []beamlens.Insight // whose outcome may change, oldest first
 }
 
 // known is what a run is told of the skills that there are.
@@ -185,7 +205,7 @@ func (c *Coordinator) Begin(ctx context.Context) error {
 		return fmt.Errorf("coordinator: read cursor: %w", err)
 	}
 	c.plan = plan{seq: seq, look: c.Clock.Now()}
-	return nil
+	return c.takeUp(ctx)
 }
 
 // Step does what is due, and says when something is due next, if no alert arrives before. The error is ctx's.
@@ -198,6 +218,7 @@ func (c *Coordinator) Step(ctx context.Context) (time.Time, error) {
 	c.mu.Unlock()
 	if !now.Before(c.plan.look) {
 		c.plan.look = now.Add(idle)
+		c.follow(ctx, now)
 		fresh, next, err := c.read(ctx, c.plan.seq)
 		switch {
 		case err != nil:
@@ -327,12 +348,18 @@ type input struct {
 	Question string          `json:"question,omitempty"`
 	Unread   int             `json:"unread"`
 	Edges    []beamlens.Edge `json:"causal_graph"`
+	Readings *Readings       `json:"readings,omitempty"`
+	Borne    []string        `json:"borne_out_before,omitempty"`
 	Health   any             `json:"operators,omitempty"`
 	Limits   any             `json:"limits,omitempty"`
 }
 
 func (r *run) input(reason, question string, unread int) string {
-	in := input{For: "coordinator", Reason: reason, Question: question, Unread: unread, Edges: r.known.edges}
+	in := input{For: "coordinator", Reason: reason, Question: question, Unread: unread, Edges: r.known.edges, Borne: r.borne()}
+	if r.Readings != nil {
+		readings := r.Readings()
+		in.Readings = &readings
+	}
 	if r.Health != nil {
 		in.Health = r.Health()
 	}
@@ -361,7 +388,9 @@ func (c *Coordinator) recent(ctx context.Context) ([]beamlens.Alert, error) {
 			open = append(open, a)
 		}
 	}
-	slices.SortFunc(open, func(a, b beamlens.Alert) int { return b.DetectedAt.Compare(a.DetectedAt) })
+	slices.SortFunc(open, func(a, b beamlens.Alert) int {
+		return cmp.Or(b.DetectedAt.Compare(a.DetectedAt), strings.Compare(a.ID, b.ID))
+	})
 	return open, nil
 }
 

@@ -27,6 +27,8 @@ type alertView struct {
 	Onset       time.Time            `json:"onset"`
 	DetectedAt  time.Time            `json:"detected_at"`
 	ClearedAt   *time.Time           `json:"cleared_at,omitempty"`
+	Snapshots   []string             `json:"snapshot_ids"`
+	Earlier     int                  `json:"earlier_7d"` // alerts of this operator and type in the week before
 }
 
 // metricView is what the snapshots show of the metrics that an alert is about.
@@ -48,10 +50,16 @@ func (r *run) getAlerts() agent.Tool {
 			if err != nil {
 				return agent.Result{}, err
 			}
+			week, err := r.Store.Alerts(ctx, beamlens.AlertFilter{Target: r.Target, Since: r.Clock.Now().Add(-7 * 24 * time.Hour), Limit: mostEarlier})
+			if err != nil {
+				return agent.Result{}, err
+			}
 			out := []alertView{}
 			for _, a := range alerts {
 				if in.Status == "" || in.Status == "all" || in.Status == string(a.Status) {
-					out = append(out, view(a))
+					v := view(a)
+					v.Earlier = earlier(a, week)
+					out = append(out, v)
 				}
 			}
 			r.event("coordinator.get_alerts", r.trace, map[string]any{"count": len(out)})
@@ -59,11 +67,28 @@ func (r *run) getAlerts() agent.Tool {
 		})
 }
 
+// mostEarlier bounds how many alerts are looked through for how often one comes.
+const mostEarlier = 500
+
+// earlier counts the alerts of the same operator and type that were fired before.
+func earlier(a beamlens.Alert, week []beamlens.Alert) int {
+	n := 0
+	for _, b := range week {
+		if b.ID != a.ID && b.Operator == a.Operator && b.AnomalyType == a.AnomalyType && b.DetectedAt.Before(a.DetectedAt) {
+			n++
+		}
+	}
+	return n
+}
+
 func view(a beamlens.Alert) alertView {
 	v := alertView{
 		ID: a.ID, Status: a.Status, Operator: a.Operator, Type: a.AnomalyType, Severity: a.Severity, Summary: a.Summary, Context: a.Context,
-		Observation: a.Observation, Hypothesis: a.Hypothesis, Culprit: a.Culprit, Metrics: []metricView{},
+		Observation: a.Observation, Hypothesis: a.Hypothesis, Culprit: a.Culprit, Metrics: []metricView{}, Snapshots: []string{},
 		Onset: a.Onset, DetectedAt: a.DetectedAt, ClearedAt: a.ClearedAt,
+	}
+	for _, s := range a.Snapshots {
+		v.Snapshots = append(v.Snapshots, s.ID)
 	}
 	for _, f := range a.Findings {
 		v.Metrics = append(v.Metrics, metricView{f.Skill + "." + f.Metric, f.Kind, f.Value, f.Ordinary, f.Unit, f.Rate, f.Onset, f.Uncertainty.Seconds()})

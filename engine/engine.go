@@ -102,7 +102,7 @@ func New(o Options) (*Engine, error) {
 	})
 	e.coordinator = coordinator.New(coordinator.Options{
 		Target: o.Target, Model: o.Model, Fallback: analyst.Analyst{}, Store: o.Store, Cursor: o.Store, Journal: o.Store,
-		Invoke: e.invoke, Health: func() any { return e.Operators() }, Limits: func() any { return e.Margins() }, Compaction: o.Compaction, Clock: o.Clock, OnEvent: e.event,
+		Invoke: e.invoke, Health: func() any { return e.Operators() }, Limits: func() any { return e.Margins() }, Readings: e.readings, Compaction: o.Compaction, Clock: o.Clock, OnEvent: e.event,
 	})
 	for _, s := range o.Skills {
 		if e.skill(s.ID) != nil {

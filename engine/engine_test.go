@@ -71,7 +71,7 @@ func (p *plant) skill() *skill.Skill {
 			{Metric: "queue", Above: 10_000, Severity: beamlens.SeverityWarning},
 			{Metric: "memory", Growth: &skill.Growth{Factor: 1.5, Min: 20, Over: time.Minute}, Severity: beamlens.SeverityWarning},
 		},
-		Edges:     []beamlens.Edge{{From: "plant.queue", To: "plant.memory", Why: "what waits is kept"}},
+		Edges:     []beamlens.Edge{{From: "plant.queue", To: "plant.memory", Why: "what waits is kept", Fact: "memory_mb"}},
 		Playbooks: []skill.Playbook{book("queue", "mailbox_flood"), book("memory", "memory_growth")},
 	}
 }
@@ -193,6 +193,11 @@ func TestFromFaultToInsightToClear(t *testing.T) {
 		}
 		if got := l.named(beamlens.EventAlertFired); len(got) != 2 {
 			t.Errorf("alerts were fired again: %v", alertTypes(got))
+		}
+		// The cause has gone and its effect after it: the insight is borne out.
+		followed := l.named(beamlens.EventInsightFollowed)
+		if len(followed) != 1 || followed[0].Insight.Outcome.Verdict != beamlens.Confirmed || followed[0].Insight.ID != i.ID {
+			t.Errorf("followed %+v", followed)
 		}
 	})
 }

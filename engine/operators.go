@@ -251,3 +251,20 @@ func (e *Engine) Skills() []string {
 	}
 	return ids
 }
+
+// readings says what is watched, and what departs from normal.
+func (e *Engine) readings() coordinator.Readings {
+	var out coordinator.Readings
+	for _, w := range e.all() {
+		out.Watched = append(out.Watched, w.skill.ID)
+		if _, err := w.watch.Latest(); err != nil || w.watch.Samples() == 0 {
+			out.Unread = append(out.Unread, w.skill.ID)
+		}
+		for _, f := range w.watch.Open() {
+			if m := w.skill.ID + "." + f.Metric; !slices.Contains(out.Departed, m) {
+				out.Departed = append(out.Departed, m)
+			}
+		}
+	}
+	return out
+}

@@ -19,6 +19,7 @@ type fireAlertInput struct {
 	Observation string        `json:"observation,omitempty" doc:"fact: what was read"`
 	Hypothesis  string        `json:"hypothesis,omitempty" doc:"speculation: why it may be so"`
 	Culprit     *culpritInput `json:"culprit,omitempty" doc:"what is to blame, by an id that a tool gave you"`
+	Confidence  string        `json:"confidence,omitempty" enum:"high,medium,low" doc:"that the culprit is right; by default medium"`
 	FindingIDs  []string      `json:"finding_ids,omitempty" doc:"the findings that it covers; by default all new ones"`
 }
 
@@ -91,6 +92,7 @@ func (r *run) compose(ctx context.Context, in fireAlertInput) (beamlens.Alert, e
 		}
 		a.Culprit = &beamlens.Culprit{Kind: c.Kind, ID: c.ID, Name: c.Name, Facts: c.Facts}
 	}
+	a.Confidence = confidence(in, a.Culprit)
 	findings, err := r.covered(in.FindingIDs)
 	if err != nil {
 		return none, err
@@ -102,6 +104,17 @@ func (r *run) compose(ctx context.Context, in fireAlertInput) (beamlens.Alert, e
 	}
 	a.Findings = findings
 	return a, nil
+}
+
+// confidence is what was said, and low where nobody is blamed.
+func confidence(in fireAlertInput, c *beamlens.Culprit) beamlens.Confidence {
+	switch {
+	case c == nil:
+		return beamlens.Low
+	case in.Confidence == "":
+		return beamlens.Medium
+	}
+	return beamlens.Confidence(in.Confidence)
 }
 
 // covered gives the findings that an alert is about: those named, else the fresh ones.

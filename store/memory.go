@@ -156,10 +156,14 @@ func (m *Memory) AlertsAfter(_ context.Context, seq int64, limit int) ([]beamlen
 	return out, seq, nil
 }
 
-// PutInsight stores an insight.
+// PutInsight stores an insight, or replaces the one with its id.
 func (m *Memory) PutInsight(_ context.Context, i beamlens.Insight) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if at := slices.IndexFunc(m.insights, func(old beamlens.Insight) bool { return old.ID == i.ID }); at >= 0 {
+		m.insights[at] = i
+		return nil
+	}
 	m.insights = append(m.insights, i)
 	if len(m.insights) > maxInsights {
 		m.insights = slices.Delete(m.insights, 0, 1)

@@ -184,13 +184,13 @@ func (s *SQL) AlertsAfter(ctx context.Context, seq int64, limit int) ([]beamlens
 	return out, seq, rows.Err()
 }
 
-// PutInsight stores an insight.
+// PutInsight stores an insight, or replaces the one with its id.
 func (s *SQL) PutInsight(ctx context.Context, i beamlens.Insight) error {
 	body, err := json.Marshal(i)
 	if err != nil {
 		return fmt.Errorf("encode insight: %w", err)
 	}
-	_, err = s.write.ExecContext(ctx, `INSERT INTO insights (id, target, created_at, body) VALUES (?, ?, ?, ?)`,
+	_, err = s.write.ExecContext(ctx, `INSERT INTO insights (id, target, created_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body`,
 		i.ID, i.Target.String(), i.CreatedAt.UnixNano(), string(body))
 	return err
 }

@@ -50,7 +50,7 @@ type Alerts interface {
 
 // Insights keeps insights.
 type Insights interface {
-	PutInsight(ctx context.Context, i beamlens.Insight) error
+	PutInsight(ctx context.Context, i beamlens.Insight) error                    // replaces the one with its id
 	Insights(ctx context.Context, limit, offset int) ([]beamlens.Insight, error) // newest first
 }
 

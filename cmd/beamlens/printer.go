@@ -82,6 +82,7 @@ var shown = map[string]func(*printer, beamlens.Event){
 	beamlens.EventAlertUpdated:    (*printer).updated,
 	beamlens.EventAlertCleared:    (*printer).cleared,
 	beamlens.EventInsightProduced: (*printer).insight,
+	beamlens.EventInsightFollowed: (*printer).followed,
 	"operator.run_failed":         (*printer).trouble,
 	"operator.store_failed":       (*printer).trouble,
 	"coordinator.run_failed":      (*printer).trouble,
@@ -235,7 +236,7 @@ func (p *printer) cleared(ev beamlens.Event) {
 
 func (p *printer) insight(ev beamlens.Event) {
 	i := ev.Insight
-	p.line(ev, cyan, "◆", fmt.Sprintf("%s %s, confidence %s", p.paint(cyan, "INSIGHT"), p.paint(bold, string(i.CorrelationType)), i.Confidence))
+	p.line(ev, cyan, "◆", fmt.Sprintf("%s %s, confidence %s (%.0f %%)", p.paint(cyan, "INSIGHT"), p.paint(bold, string(i.CorrelationType)), i.Confidence, 100*i.Probability))
 	p.more("", i.Summary)
 	if i.Culprit != nil {
 		p.more("culprit", i.Culprit.Kind+" "+i.Culprit.String())
@@ -249,8 +250,22 @@ func (p *printer) insight(ev beamlens.Event) {
 		p.more("ruled out", a)
 	}
 	for _, g := range i.Gaps {
-		p.more("not read", g)
+		p.more("not known", g)
 	}
+	for _, w := range i.WouldChange {
+		p.more("but", w)
+	}
+}
+
+// followed says what became of an insight.
+func (p *printer) followed(ev beamlens.Event) {
+	i := ev.Insight
+	code, sign := green, "✔"
+	if i.Outcome.Verdict == beamlens.Withdrawn {
+		code, sign = yellow, "✘"
+	}
+	p.line(ev, code, sign, fmt.Sprintf("insight %s: %s", i.Outcome.Verdict, i.Outcome.Why))
+	p.more("", i.Summary)
 }
 
 func (p *printer) trouble(ev beamlens.Event) {

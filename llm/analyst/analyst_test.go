@@ -29,7 +29,7 @@ type fact struct {
 }
 
 func (f fact) view() map[string]any {
-	m := map[string]any{"metric": f.metric, "value": f.grown, "ordinary": 0.0, "unit": "MB", "onset": at(f.onset), "onset_uncertainty_s": f.unsure}
+	m := map[string]any{"metric": f.metric, "value": f.grown, "ordinary": 0.0, "unit": map[bool]string{true: "MB"}[f.metric == "beam.memory"], "kind": "rule", "onset": at(f.onset), "onset_uncertainty_s": f.unsure}
 	v := map[string]any{"id": f.id, "status": "unread", "anomaly_type": f.kind, "summary": f.kind + " of " + f.who, "metrics": []any{m}, "onset": at(f.onset), "detected_at": at(f.onset + 3)}
 	if f.status != "" {
 		v["status"] = f.status
@@ -44,7 +44,7 @@ func (f fact) view() map[string]any {
 }
 
 var graphText = []map[string]any{
-	{"from": "beam.queue", "to": "beam.memory", "why": "messages are memory"},
+	{"from": "beam.queue", "to": "beam.memory", "why": "messages are memory", "fact": "memory_mb"},
 	{"from": "beam.memory", "to": "beam.gc", "why": "heaps are collected"},
 	{"from": "beam.hidden", "to": "beam.left"},
 	{"from": "beam.hidden", "to": "beam.right"},
@@ -95,7 +95,7 @@ type produced struct {
 	AlertIDs     []string `json:"alert_ids"`
 	Type         string   `json:"correlation_type"`
 	Confidence   string   `json:"confidence"`
-	CulpritAlert string   `json:"culprit_alert_id"`
+	CulpritAlert string   `json:"cause_alert_id"`
 	Path         []string `json:"path"`
 	Gaps         []string `json:"gaps"`
 	Summary      string   `json:"summary"`
@@ -185,7 +185,7 @@ func TestCyclesInTheGraphEnd(t *testing.T) {
 	}
 	x := alert{ID: "1", Onset: at(0), Metrics: []metric{{Metric: "a", Onset: at(0)}}}
 	y := alert{ID: "2", Onset: at(1), Metrics: []metric{{Metric: "b", Onset: at(1)}}}
-	claims := correlate([]alert{x, y}, []edge{{From: "a", To: "b"}, {From: "b", To: "a"}})
+	claims := coordinatorInput{Edges: []edge{{From: "a", To: "b"}, {From: "b", To: "a"}}}.correlate([]alert{x, y})
 	if len(claims) != 1 || claims[0].alerts[0].ID != "1" {
 		t.Errorf("of two that lead to each other the earlier is the cause: %+v", claims)
 	}
@@ -196,7 +196,7 @@ func TestOfACycleTheShorterWay(t *testing.T) {
 	edges := []edge{{From: "queue", To: "memory"}, {From: "memory", To: "gc"}, {From: "gc", To: "queue"}}
 	queue := alert{ID: "q", Onset: at(1), Metrics: []metric{{Metric: "queue", Onset: at(1), Uncertainty: 1}}}
 	memory := alert{ID: "m", Onset: at(0), Metrics: []metric{{Metric: "memory", Onset: at(0), Uncertainty: 1}}}
-	claims := correlate([]alert{memory, queue}, edges)
+	claims := coordinatorInput{Edges: edges}.correlate([]alert{memory, queue})
 	if len(claims) != 1 || claims[0].alerts[0].ID != "q" || len(claims[0].path) != 2 {
 		t.Errorf("%+v", claims)
 	}

@@ -9,9 +9,11 @@ import (
 )
 
 type coordinatorInput struct {
-	Unread   int    `json:"unread"`
-	Question string `json:"question"`
-	Edges    []edge `json:"causal_graph"`
+	Unread   int      `json:"unread"`
+	Question string   `json:"question"`
+	Edges    []edge   `json:"causal_graph"`
+	Readings readings `json:"readings"`
+	Borne    []string `json:"borne_out_before"` // fingerprints of causes whose insights were confirmed
 	Health   []struct {
 		Operator string `json:"operator"`
 		State    string `json:"state"`
@@ -24,10 +26,18 @@ type coordinatorInput struct {
 	} `json:"limits"`
 }
 
+// readings say what is watched and what departs from normal, alerted or not.
+type readings struct {
+	Watched  []string `json:"watched"`  // skills
+	Unread   []string `json:"unread"`   // skills that could not be read
+	Departed []string `json:"departed"` // metrics
+}
+
 type edge struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	Why  string `json:"why"`
+	Fact string `json:"fact"`
 }
 
 type alert struct {
@@ -43,6 +53,8 @@ type alert struct {
 	Onset       time.Time  `json:"onset"`
 	DetectedAt  time.Time  `json:"detected_at"`
 	ClearedAt   *time.Time `json:"cleared_at"`
+	Snapshots   []string   `json:"snapshot_ids"`
+	Earlier     int        `json:"earlier_7d"` // alerts of this type in the week before
 }
 
 type culprit struct {
@@ -69,6 +81,7 @@ func (c culprit) String() string {
 type metric struct {
 	Metric      string    `json:"metric"`
 	Value       float64   `json:"value"`
+	Kind        string    `json:"kind"`
 	Ordinary    float64   `json:"ordinary"`
 	Unit        string    `json:"unit"`
 	Onset       time.Time `json:"onset"`
@@ -98,7 +111,7 @@ func (p *page) coordinator() step {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	claims := correlate(alerts, in.Edges)
+	claims := in.correlate(alerts)
 	done := p.concluded()
 	for _, c := range claims {
 		if c.fresh && !slices.Contains(done, c.alerts[0].ID) {
@@ -137,7 +150,7 @@ func (in coordinatorInput) answer(alerts []alert, claims []claim) string {
 	}
 	var lines []string
 	for _, c := range claims {
-		lines = append(lines, c.summary())
+		lines = append(lines, fmt.Sprintf("%s (%.0f %% sure)", c.summary(), 100*c.probability))
 	}
 	for _, a := range alerts {
 		if a.ClearedAt == nil {
@@ -160,176 +173,4 @@ func (in coordinatorInput) answer(alerts []alert, claims []claim) string {
 		text += "\nLimits, the nearest first: " + strings.Join(margins, "; ") + "."
 	}
 	return text
-}
-
-// claim is a group of alerts and how they belong together. alerts[0] is the cause, when there is one.
-type claim struct {
-	kind       string
-	confidence string
-	alerts     []alert
-	path       []string
-	why        []string
-	evidence   []string
-	gaps       []string
-	ruledOut   []string
-	fresh      bool // at least one of the alerts is in no insight yet
-	shared     bool // cause and effects blame the same
-}
-
-// The bounds of correlation: what began within together belongs to one story unless the graph says more.
-const (
-	together   = 15 * time.Second
-	longestWay = 6
-)
-
-// correlate groups alerts: first by cause and effect over the graph, then by a common cause, then by time alone.
-func correlate(alerts []alert, edges []edge) []claim {
-	g := graphOf(edges)
-	anomalous := map[string]bool{}
-	for _, a := range alerts {
-		for _, m := range a.Metrics {
-			anomalous[m.Metric] = true
-		}
-	}
-	used := map[string]bool{}
-	var claims []claim
-	for i, cause := range alerts {
-		if used[cause.ID] || g.explained(cause, alerts) {
-			continue
-		}
-		c := claim{kind: "causal", alerts: []alert{cause}, confidence: "medium", shared: true}
-		for j, effect := range alerts {
-			if i == j || used[effect.ID] {
-				continue
-			}
-			path, ok := g.rather(cause, effect)
-			if !ok || !overlap(cause, effect) {
-				continue
-			}
-			c.take(effect, path, g)
-		}
-		if len(c.alerts) == 1 {
-			continue
-		}
-		for _, a := range c.alerts {
-			used[a.ID] = true
-		}
-		// A fact in common ties cause and effect: the same culprit, and enough of it.
-		if c.shared && len(c.gaps) == 0 {
-			c.confidence = "high"
-		}
-		claims = append(claims, c)
-	}
-	claims = append(claims, g.siblings(alerts, used, anomalous)...)
-	for i := range claims {
-		claims[i].fresh = slices.ContainsFunc(claims[i].alerts, func(a alert) bool { return a.Status != "resolved" })
-	}
-	return claims
-}
-
-// take adds an effect to a causal claim.
-func (c *claim) take(effect alert, path []string, g graph) {
-	cause := c.alerts[0]
-	c.alerts = append(c.alerts, effect)
-	if len(path) > len(c.path) {
-		c.path = path
-		c.why = g.reasons(path)
-	}
-	if cause.Culprit == nil || effect.Culprit == nil || cause.Culprit.key() != effect.Culprit.key() {
-		c.shared = false
-	} else {
-		c.evidence = append(c.evidence, fmt.Sprintf("%s and %s name the same culprit: %s.", cause.Type, effect.Type, cause.Culprit))
-	}
-	if text, ok := sufficient(cause, effect); ok {
-		c.evidence = append(c.evidence, text)
-	} else if cause.Culprit != nil {
-		c.gaps = append(c.gaps, fmt.Sprintf("how much of %s comes from %s", effect.Type, cause.Culprit))
-	}
-	c.evidence = append(c.evidence, orderText(cause, effect))
-}
-
-// sufficient compares what the culprit has with how much the effect's metric grew, where both are told in MB: a cause that is too
-// small is none.
-func sufficient(cause, effect alert) (string, bool) {
-	if effect.Culprit == nil || cause.Culprit == nil || effect.Culprit.key() != cause.Culprit.key() {
-		return "", false
-	}
-	has, ok := effect.Culprit.Facts["memory_mb"].(float64)
-	if !ok {
-		return "", false
-	}
-	for _, m := range effect.Metrics {
-		if grown := m.Value - m.Ordinary; m.Unit == "MB" && grown > 0 && has >= grown/2 {
-			return fmt.Sprintf("%s has %.0f MB; %s grew by %.0f MB.", cause.Culprit, has, m.Metric, grown), true
-		}
-	}
-	return "", false
-}
-
-func orderText(cause, effect alert) string {
-	gap := effect.Onset.Sub(cause.Onset)
-	if gap.Abs().Seconds() <= unsure(cause)+unsure(effect) {
-		return fmt.Sprintf("%s and %s began within %.1f s of each other, which is within the uncertainty.", cause.Type, effect.Type, gap.Abs().Seconds())
-	}
-	return fmt.Sprintf("%s began %.1f s before %s.", cause.Type, gap.Seconds(), effect.Type)
-}
-
-func unsure(a alert) float64 {
-	u := 1.0
-	for _, m := range a.Metrics {
-		u = max(u, m.Uncertainty)
-	}
-	return u
-}
-
-// overlap says whether both lasted at one time.
-func overlap(a, b alert) bool {
-	return (a.ClearedAt == nil || a.ClearedAt.After(b.Onset)) && (b.ClearedAt == nil || b.ClearedAt.After(a.Onset))
-}
-
-func (c claim) args() object {
-	args := object{"correlation_type": c.kind, "confidence": c.confidence, "summary": c.summary()}
-	ids := make([]string, len(c.alerts))
-	for i, a := range c.alerts {
-		ids[i] = a.ID
-	}
-	args["alert_ids"] = ids
-	if c.kind == "causal" {
-		args["root_cause_hypothesis"] = c.root()
-		if c.alerts[0].Culprit != nil {
-			args["culprit_alert_id"] = c.alerts[0].ID
-		}
-	}
-	for key, list := range map[string][]string{"path": c.path, "evidence": c.evidence, "gaps": c.gaps, "alternatives": c.ruledOut} {
-		if len(list) > 0 {
-			args[key] = list
-		}
-	}
-	return args
-}
-
-func (c claim) root() string {
-	return c.alerts[0].Summary
-}
-
-func (c claim) summary() string {
-	names := make([]string, len(c.alerts))
-	for i, a := range c.alerts {
-		names[i] = a.Type
-	}
-	switch c.kind {
-	case "causal":
-		who := "an unknown culprit"
-		if c.alerts[0].Culprit != nil {
-			who = c.alerts[0].Culprit.String()
-		}
-		s := fmt.Sprintf("%s led to %s. To blame: %s.", names[0], strings.Join(names[1:], " and "), who)
-		for _, why := range c.why {
-			s += " " + strings.ToUpper(why[:1]) + why[1:] + "."
-		}
-		return s
-	case "symptomatic":
-		return fmt.Sprintf("%s are symptoms of one cause that no alert shows: %s.", strings.Join(names, " and "), strings.Join(c.path, ", "))
-	}
-	return fmt.Sprintf("%s began together; no link between them is known.", strings.Join(names, " and "))
 }

@@ -235,9 +235,20 @@ func (p *page) fire(in operatorInput, t task, claim object) step {
 		args["severity"] = s
 	}
 	if c, ok := claim["culprit"].(object); ok && c["id"] != nil && c["kind"] != nil {
-		args["culprit"] = c
+		args["culprit"], args["confidence"] = c, sure(t, claim)
 	}
 	return step{"fire_alert", args}
+}
+
+// sure is how sure a culprit is: the playbook's word, or high where what was found is declared wrong and not only unusual.
+func sure(t task, claim object) string {
+	if s, ok := claim["confidence"].(string); ok && slices.Contains([]string{"high", "medium", "low"}, s) {
+		return s
+	}
+	if slices.ContainsFunc(t.findings, func(f finding) bool { return f.Rule != "" || f.Kind == "limit" }) {
+		return "high"
+	}
+	return "medium"
 }
 
 func severity(t task) string {

@@ -39,9 +39,9 @@ func ETS(c Caller) *skill.Skill {
 		},
 		Edges: []beamlens.Edge{
 			{From: "ets.fastest_growth_mb_per_min", To: "ets.largest_table_mb", Why: "what grows becomes the largest"},
-			{From: "ets.largest_table_mb", To: "ets.total_memory_mb", Why: "the largest table is part of the total"},
+			{From: "ets.largest_table_mb", To: "ets.total_memory_mb", Why: "the largest table is part of the total", Fact: "memory_mb"},
 			{From: "ets.table_count", To: "ets.total_memory_mb", Why: "every table takes memory"},
-			{From: "ets.total_memory_mb", To: "beam.memory_ets_mb", Why: "it is the same memory"},
+			{From: "ets.total_memory_mb", To: "beam.memory_ets_mb", Why: "it is the same memory", Fact: "memory_mb"},
 			{From: "beam.process_count", To: "ets.table_count", Why: "processes make tables of their own"},
 		},
 		Playbooks: []skill.Playbook{

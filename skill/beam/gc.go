@@ -43,13 +43,13 @@ func GC(c Caller) *skill.Skill {
 			{Metric: "lazy_binaries_mb", Growth: &skill.Growth{Factor: 2, Min: 200, Over: 2 * time.Minute}, Severity: beamlens.SeverityWarning, Doc: "processes keep binaries and are never collected"},
 		},
 		Edges: []beamlens.Edge{
-			{From: "beam.memory_processes_mb", To: "gc.largest_heap_mb", Why: "memory of processes is heaps"},
+			{From: "beam.memory_processes_mb", To: "gc.largest_heap_mb", Why: "memory of processes is heaps", Fact: "heap_mb"},
 			{From: "gc.largest_heap_mb", To: "gc.total_gcs", Why: "a heap that grows is collected"},
 			{From: "gc.largest_heap_mb", To: "vm_events.long_gc_1m", Why: "a large heap takes long to collect"},
 			{From: "gc.total_gcs", To: "beam.run_queue_per_scheduler", Why: "collections take the schedulers"},
 			{From: "gc.total_gcs", To: "gc.bytes_reclaimed_mb", Why: "collections free memory"},
-			{From: "gc.lazy_binaries_mb", To: "beam.binary_memory_mb", Why: "binaries live until all who refer to them are collected"},
-			{From: "gc.largest_binaries_mb", To: "beam.binary_memory_mb", Why: "they are part of the total"},
+			{From: "gc.lazy_binaries_mb", To: "beam.binary_memory_mb", Why: "binaries live until all who refer to them are collected", Fact: "binary_mb"},
+			{From: "gc.largest_binaries_mb", To: "beam.binary_memory_mb", Why: "they are part of the total", Fact: "binary_mb"},
 		},
 		Playbooks: []skill.Playbook{
 			playbook("gc_lazy", "the processes that hold garbage or binaries and are not collected", "lazy_binaries_mb", "largest_binaries_mb"),

@@ -105,14 +105,14 @@ var vmRules = []skill.Rule{
 
 var vmEdges = []beamlens.Edge{
 	{From: "beam.message_queue_max", To: "beam.message_queue_total", Why: "the longest mailbox is part of the total"},
-	{From: "beam.message_queue_max", To: "beam.memory_processes_mb", Why: "messages that wait are memory of the process that does not take them"},
+	{From: "beam.message_queue_max", To: "beam.memory_processes_mb", Why: "messages that wait are memory of the process that does not take them", Fact: "memory_mb"},
 	{From: "beam.process_count", To: "beam.memory_processes_mb", Why: "every process has a heap and a stack"},
 	{From: "beam.process_count", To: "beam.process_utilization_pct", Why: "the limit is of the count"},
 	{From: "beam.atom_count", To: "beam.atom_utilization_pct", Why: "the limit is of the count"},
 	{From: "beam.port_count", To: "beam.port_utilization_pct", Why: "the limit is of the count"},
-	{From: "beam.memory_processes_mb", To: "beam.memory_total_mb", Why: "memory of processes is part of the total"},
-	{From: "beam.binary_memory_mb", To: "beam.memory_total_mb", Why: "binaries are part of the total"},
-	{From: "beam.memory_ets_mb", To: "beam.memory_total_mb", Why: "tables are part of the total"},
+	{From: "beam.memory_processes_mb", To: "beam.memory_total_mb", Why: "memory of processes is part of the total", Fact: "memory_mb"},
+	{From: "beam.binary_memory_mb", To: "beam.memory_total_mb", Why: "binaries are part of the total", Fact: "binary_mb"},
+	{From: "beam.memory_ets_mb", To: "beam.memory_total_mb", Why: "tables are part of the total", Fact: "memory_mb"},
 	{From: "beam.memory_processes_mb", To: "beam.gcs", Why: "large heaps are collected"},
 	{From: "beam.gcs", To: "beam.run_queue_per_scheduler", Why: "collections take the schedulers"},
 	{From: "beam.process_count", To: "beam.run_queue_per_scheduler", Why: "more processes want to run"},

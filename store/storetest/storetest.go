@@ -272,6 +272,14 @@ func insights(t *testing.T, s store.Store) {
 	if len(got) != 2 || !reflect.DeepEqual(got[0], insight(2)) {
 		t.Errorf("got %+v", got)
 	}
+	known := insight(1)
+	known.Outcome = &beamlens.Outcome{Verdict: beamlens.Confirmed, Why: "w", At: known.CreatedAt}
+	must(t, s.PutInsight(ctx, known))
+	got, err = s.Insights(ctx, 10, 0)
+	must(t, err)
+	if len(got) != 3 || !reflect.DeepEqual(got[1], known) {
+		t.Errorf("an insight that was put again: %+v", got)
+	}
 }
 
 func insight(n int) beamlens.Insight {
