@@ -196,7 +196,7 @@ func TestBudgetHoldsForAllAtOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := budget(t, BudgetOptions{Limits: limits, Ledger: l})
 			m := b.Limit(described{llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-				time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
+				time.Sleep(time.Duration(300+rand.IntN(700)) * time.Millisecond)
 				switch rand.IntN(5) {
 				case 0:
 					return nil, &llm.Error{Kind: llm.ErrTimeout}
@@ -223,7 +223,7 @@ func TestBudgetHoldsForAllAtOnce(t *testing.T) {
 				})
 			}
 			// The kill: what the ledger has now is all that is left, calls that are on their way included.
-			time.Sleep(time.Duration(rand.IntN(3000)) * time.Millisecond)
+			time.Sleep(time.Duration(1+life*rand.IntN(1000)) * time.Millisecond) // in the first life all are on their way
 			l.mu.Lock()
 			left := &ledger{calls: map[string][]byte{}, at: map[string]time.Time{}}
 			for id, c := range l.calls {
