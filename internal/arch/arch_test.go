@@ -119,6 +119,7 @@ var mayImport = map[string][]string{
 	"internal/arch":        {},
 	"internal/scenario":    {".", "skill", "skill/beam", "erlang", "erlang/probe", "engine", "examples/shop"},
 	"internal/e2e":         {"*"},
+	"llm/redact":           {"llm"},
 }
 
 func TestImports(t *testing.T) {

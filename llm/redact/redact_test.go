@@ -1,0 +1,115 @@
+package redact
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+var outward = Options{Mails: true, Keep: []string{"shop@web-1.example.org"}}
+
+// TestPlantedSecrets: in a text, in a value, as a key, in JSON within JSON, and once more.
+func TestPlantedSecrets(t *testing.T) {
+	if n := len(planted()); n < 30 {
+		t.Fatalf("only %d kinds", n)
+	}
+	for _, p := range planted() {
+		t.Run(p.kind, func(t *testing.T) {
+			if !strings.Contains(p.text, p.core) {
+				t.Fatalf("%q is not in %q", p.core, p.text)
+			}
+			inner, _ := json.Marshal(map[string]any{"line": p.text})
+			outer, _ := json.Marshal(map[string]any{"content": string(inner)})
+			value, _ := json.Marshal(outward.Value(map[string]any{"rows": []any{p.text, map[string]any{"x": p.text}}, p.text: 1.5}))
+			for where, got := range map[string]string{
+				"text": outward.Text(p.text), "long text": outward.Text(strings.Repeat("some words ", 50) + p.text + "\nmore"),
+				"value": string(value), "JSON in JSON": string(outward.JSON(outer)), "JSON as text": outward.Text(string(outer)),
+			} {
+				quoted, _ := json.Marshal(p.core)
+				if strings.Contains(got, p.core) || strings.Contains(got, string(quoted[1:len(quoted)-1])) {
+					t.Errorf("%s: left in %s", where, got)
+				}
+			}
+			once := outward.Text(p.text)
+			if twice := outward.Text(once); twice != once {
+				t.Errorf("a second time changes it: %s, %s", once, twice)
+			}
+		})
+	}
+}
+
+// TestUsefulThingsStay: what a person or a model needs to find a culprit.
+func TestUsefulThingsStay(t *testing.T) {
+	for _, s := range []string{
+		"mailbox of Shop.Mailer (<0.187.0>) holds 48213 messages, 12.4 MB; grows by 3000 per second",
+		"shop@web-1.example.org and shop@web-2.example.org are up, rabbit@host too",
+		"Elixir.DBConnection.ConnectionPool.handle_info/2 in lib/db_connection/connection_pool.ex:128",
+		"GenServer Shop.Cart.Server.V2 terminating: ** (FunctionClauseError) no function clause matching in Shop.Cart.add/3",
+		"#PID<0.4321.0> #Reference<0.1234567890.123456789.12345> #Port<0.17> Shop.Repo.Replica1",
+		"github.com/acme/shop/internal/cart.(*Server).Handle at /srv/shop/internal/cart/server.go:214 +0x1a3",
+		"2026-11-24T23:36:24.123456Z 12:34:56.789 trace 4bf92f35-77b3-4da6-a3ce-929d0e0e4736 id 00112233aabbccdd",
+		"max_tokens=4096 input_tokens=1200 token_count: 17, tokens: 5, token bucket refill 30/s, password_resets_count=12",
+		"beam_top_processes(5, \"message_queue\") took 12ms; process_utilization_pct 0.4; atom_limit 1048576",
+		"SELECT id, total FROM orders WHERE customer_id = $1 AND created_at > now() - interval '1 day'",
+		"key: value, keys 5, primary key violated: orders_pkey; partition key 7; cache key miss",
+		"certificate expires 2027-01-01; password_min_length: 12; session_ttl_s=3600; cookie_count 3",
+		"OTP 27.1.2, ERTS 15.1.2, Elixir 1.17.3, kernel 6.1.0-25-amd64, go1.26.8 linux/amd64",
+		"Invalid token: expected end of input. The secret is out. Passwords must be long.",
+		"order 1234567890123456 of 2026-11-24, amount 99.95, phone code 49, 100000000000 bytes, 1732490000123456789 ns",
+		"4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20",
+		"Phoenix.Endpoint.Cowboy2Adapter Postgrex.Protocol Ecto.Adapters.SQL.Sandbox1 ThousandIslandHTTP2ConnectionHandler2",
+		"beam.message_queue_max_over_ordinary_in_percent_5m99 leads_to_memory_processes_used_total_v2",
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA ==================================== 00000000000000000000000000000000000000",
+	} {
+		if got := outward.Text(s); got != s {
+			t.Errorf("%s\nbecomes %s", s, got)
+		}
+	}
+	v := map[string]any{"trace_id": "0af7651916cd43dd8448eb211c80319c", "call_id": "toolu_01A09q90qw90lq917835lq9", "tokens": 17, "token_limit": 5.5, "n": json.Number("12345678901234567890"),
+		"pool": []any{"a", true, nil, int64(5)}, "has_password": true, "name": "Shop.Mailer", "value": 7.0, "password": nil}
+	if got := Value(v); !reflect.DeepEqual(got, v) {
+		t.Errorf("%v\nbecomes %v", v, got)
+	}
+	raw := []byte(`{"b": 1, "a": [1.0, 2e3, 12345678901234567890], "s": "x < y"}`)
+	if got := JSON(raw); string(got) != string(raw) {
+		t.Errorf("%s becomes %s", raw, got)
+	}
+}
+
+func TestStructureTellsSecrets(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"by the key", `{"password":"x1","n":1}`, `{"n":1,"password":"[redacted:password]"}`},
+		{"all below it", `{"credentials":{"user":"a1","levels":["b2"],"ok":true}}`, `{"credentials":{"levels":["[redacted:levels]"],"ok":true,"user":"[redacted:user]"}}`},
+		{"name and value", `{"name":"api-key","value":"x1"}`, `{"name":"api-key","value":"[redacted:value]"}`},
+		{"header pairs", `[["accept","*/*"],["authorization","x1"]]`, `[["accept","*/*"],["authorization","[redacted:value]"]]`},
+		{"a count is none", `{"token":12,"password":12}`, `{"password":"[redacted:number]","token":12}`},
+		{"two secrets as keys", `{"password=aaaaaa":1,"password=bbbbbb":2}`, `{"password=[redacted:password]":1,"password=[redacted:password]#2":2}`},
+	} {
+		var got, want any
+		if err := json.Unmarshal(JSON([]byte(c.in)), &got); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		_ = json.Unmarshal([]byte(c.want), &want)
+		if !reflect.DeepEqual(got, want) && c.name != "two secrets as keys" {
+			t.Errorf("%s: got %v, want %v", c.name, got, want)
+		}
+		if m, ok := got.(map[string]any); ok && c.name == "two secrets as keys" && (len(m) != 2 || strings.Contains(string(JSON([]byte(c.in))), "aaaaaa")) {
+			t.Errorf("%s: %v", c.name, m)
+		}
+	}
+	var deep any = "x"
+	for range 200 {
+		deep = []any{deep}
+	}
+	Value(deep) // ends
+}
+
+func BenchmarkText(b *testing.B) {
+	line := "2026-11-24T23:36:24.123Z [info] GET /orders/17 from Shop.Endpoint took=12ms user_id=5 status=200 key=value pid=<0.187.0> request_id=F9xKq2Lp\n"
+	text := strings.Repeat(line, 70) // 10 KB
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		Text(text)
+	}
+}
