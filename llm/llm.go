@@ -58,6 +58,19 @@ type About struct {
 	Local      bool // runs in the user's own house: nothing leaves it and nothing is billed
 }
 
+// Shown is what a Model may also be: it shows what a turn would send, byte for byte, without sending it. Models that wrap Models hand it on.
+type Shown interface {
+	Show(req *Request) ([]byte, error)
+}
+
+// Show gives the bytes that a turn of the model would send. A model that sends nothing, or does not say, is an error.
+func Show(m Model, req *Request) ([]byte, error) {
+	if s, ok := m.(Shown); ok {
+		return s.Show(req)
+	}
+	return nil, &Error{Kind: ErrUnsupported, Msg: "this model does not show what it would send"}
+}
+
 // Role says whose message it is.
 type Role string
 

@@ -81,6 +81,9 @@ func (m *Model) Describe() llm.About {
 	return llm.About{}
 }
 
+// Show shows what the wrapped model would send.
+func (m *Model) Show(req *llm.Request) ([]byte, error) { return llm.Show(m.model, m.Request(req)) }
+
 // Turn asks with what may leave, and answers with the real names.
 func (m *Model) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	response, err := m.model.Turn(ctx, m.Request(req))

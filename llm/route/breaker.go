@@ -60,6 +60,9 @@ var (
 // Describe tells what the wrapped model is.
 func (b *Breaker) Describe() llm.About { return describe(b.model) }
 
+// Show shows what the wrapped model would send.
+func (b *Breaker) Show(req *llm.Request) ([]byte, error) { return llm.Show(b.model, req) }
+
 // Turn asks the model, unless it is left alone.
 func (b *Breaker) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	trial, err := b.enter()

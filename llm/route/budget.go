@@ -147,11 +147,7 @@ func (l *limited) Describe() llm.About { return describe(l.model) }
 // Turn reserves, asks, and settles.
 func (l *limited) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	about := describe(l.model)
-	if req.MaxTokens <= 0 {
-		own := *req
-		own.MaxTokens = l.budget.options.MaxOutput
-		req = &own
-	}
+	req = l.bounded(req)
 	c, err := l.budget.reserve(ctx, req, about)
 	if err != nil {
 		return nil, err
@@ -171,6 +167,19 @@ func (l *limited) Turn(ctx context.Context, req *llm.Request) (*llm.Response, er
 		response.Spent = llm.Spent{Calls: 1, USD: done.USD}
 	}
 	return response, err
+}
+
+// Show shows what the wrapped model would send.
+func (l *limited) Show(req *llm.Request) ([]byte, error) { return llm.Show(l.model, l.bounded(req)) }
+
+// bounded gives the request with a bound for its answer.
+func (l *limited) bounded(req *llm.Request) *llm.Request {
+	if req.MaxTokens > 0 {
+		return req
+	}
+	own := *req
+	own.MaxTokens = l.budget.options.MaxOutput
+	return &own
 }
 
 // The provider's own words around ours, in tokens: its instructions for calling tools, and what separates messages and tools.

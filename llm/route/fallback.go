@@ -43,6 +43,9 @@ func describeAll(models []llm.Model) llm.About {
 	return about
 }
 
+// Show shows what the first of the models would send.
+func (f *Fallback) Show(req *llm.Request) ([]byte, error) { return llm.Show(f.models[0], req) }
+
 // Turn asks one after the other until one answers.
 func (f *Fallback) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	return inTurn(ctx, req, f.models, f.onNext)

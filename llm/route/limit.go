@@ -31,6 +31,9 @@ var (
 // Describe tells what the wrapped model is.
 func (l *Limit) Describe() llm.About { return describe(l.model) }
 
+// Show shows what the wrapped model would send.
+func (l *Limit) Show(req *llm.Request) ([]byte, error) { return llm.Show(l.model, req) }
+
 // Turn waits for a place and asks.
 func (l *Limit) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	select {

@@ -113,12 +113,7 @@ func add(a, b llm.Usage, first bool) llm.Usage {
 
 // ask asks once, forced if the model is not known to refuse that.
 func (t *OneTool) ask(ctx context.Context, req llm.Request) (*llm.Response, error) {
-	about := describe(t.model)
-	_, says := t.model.(llm.Described)
-	t.mu.Lock()
-	forced := !t.unforced[about.Model] && (about.ForcedTool || !says)
-	t.mu.Unlock()
-	if forced {
+	if about, forced := t.forced(); forced {
 		response, err := t.model.Turn(ctx, &req)
 		var e *llm.Error
 		if !errors.As(err, &e) || e.Kind != llm.ErrUnsupported {
@@ -129,9 +124,31 @@ func (t *OneTool) ask(ctx context.Context, req llm.Request) (*llm.Response, erro
 		t.mu.Unlock()
 		t.options.OnDowngrade(about.Model)
 	}
+	return nonNil(t.model.Turn(ctx, asked(req)))
+}
+
+// forced says whether the model is forced to call a tool.
+func (t *OneTool) forced() (llm.About, bool) {
+	about := describe(t.model)
+	_, says := t.model.(llm.Described)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return about, !t.unforced[about.Model] && (about.ForcedTool || !says)
+}
+
+// asked gives the request for a model that cannot be forced.
+func asked(req llm.Request) *llm.Request {
 	req.ToolMode = llm.ToolAuto
 	req.System += please
-	return nonNil(t.model.Turn(ctx, &req))
+	return &req
+}
+
+// Show shows what the wrapped model would send.
+func (t *OneTool) Show(req *llm.Request) ([]byte, error) {
+	if _, forced := t.forced(); req.ToolMode == llm.ToolAny && len(req.Tools) > 0 && !forced {
+		req = asked(*req)
+	}
+	return llm.Show(t.model, req)
 }
 
 func nonNil(response *llm.Response, err error) (*llm.Response, error) {

@@ -58,6 +58,9 @@ var (
 // Describe tells what the wrapped model is.
 func (r *Retry) Describe() llm.About { return describe(r.model) }
 
+// Show shows what the wrapped model would send.
+func (r *Retry) Show(req *llm.Request) ([]byte, error) { return llm.Show(r.model, req) }
+
 // describe tells what a model is; the zero About if it does not say.
 func describe(m llm.Model) llm.About {
 	if d, ok := m.(llm.Described); ok {

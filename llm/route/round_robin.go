@@ -33,6 +33,11 @@ var (
 // Describe tells what the first of the models is. It is local only if all are.
 func (r *RoundRobin) Describe() llm.About { return describeAll(r.models) }
 
+// Show shows what the next of the models would send.
+func (r *RoundRobin) Show(req *llm.Request) ([]byte, error) {
+	return llm.Show(r.models[r.next.Load()%uint64(len(r.models))], req)
+}
+
 // Turn asks the next model, and the others if it fails.
 func (r *RoundRobin) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	n := len(r.models)

@@ -416,4 +416,35 @@ func TestClientInItsOrder(t *testing.T) {
 	})
 }
 
+// shown is a model that shows what it would send.
+type shown struct{ described }
+
+func (shown) Show(req *llm.Request) ([]byte, error) { return json.Marshal(req) }
+
+// TestWhatIsShownIsWhatIsSent, through all that a client has around its wire.
+func TestWhatIsShownIsWhatIsSent(t *testing.T) {
+	for _, about := range []llm.About{{Model: "m", ForcedTool: true}, {Model: "m"}} {
+		b := budget(t, BudgetOptions{})
+		s := llmtest.NewScript(llmtest.Call("done", json.RawMessage(`{}`)))
+		client := Client(shown{described{s, about}}, ClientOptions{Budget: b})
+		for name, m := range map[string]llm.Model{"client": client, "fallback": NewFallback(nil, client), "round-robin": NewRoundRobin(nil, client)} {
+			req := &llm.Request{System: "S", Tools: tools, ToolMode: llm.ToolAny, Messages: []llm.Message{{Role: llm.User, Text: "x"}}}
+			got, err := llm.Show(m, req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Turn(t.Context(), req); err != nil {
+				t.Fatal(err)
+			}
+			asked := s.Asked()
+			if want, _ := json.Marshal(asked[len(asked)-1]); string(got) != string(want) {
+				t.Errorf("%s of %+v: shown %s, sent %s", name, about, got, want)
+			}
+		}
+	}
+	if _, err := llm.Show(NewRetry(llmtest.NewScript(ok()), RetryOptions{}), &llm.Request{}); kind(err) != llm.ErrUnsupported {
+		t.Errorf("a model that shows nothing: %v", err)
+	}
+}
+
 var errDisk = errors.New("no space left on device")
