@@ -10,7 +10,7 @@ import (
 )
 
 // Compaction keeps a transcript from growing without end: when its size passes MaxTokens, all but the last KeepLast messages
-// are replaced by a summary.
+// are replaced by a summary. The input of the run that is on stays in any case.
 type Compaction struct {
 	MaxTokens int    // default 50,000
 	KeepLast  int    // default 5
@@ -68,7 +68,14 @@ func (r *runner) compact(ctx context.Context, model llm.Model) {
 	if summary == "" {
 		summary, how = digest(old), "digest"
 	}
-	kept := []llm.Message{{Role: llm.User, Text: "[Conversation Summary]\n\n" + summary}}
+	kept := []llm.Message{{Role: llm.User, Text: summaryMark + summary}}
+	// What this run is about stays as it is, however long it becomes.
+	if r.input < cut {
+		kept = append(kept, t.Messages[r.input])
+		r.input = len(kept) - 1
+	} else {
+		r.input += len(kept) - cut
+	}
 	for _, m := range t.Messages[cut:] {
 		m.Native = nil // providers refuse a native turn whose prefix has changed
 		kept = append(kept, m)
@@ -76,6 +83,9 @@ func (r *runner) compact(ctx context.Context, model llm.Model) {
 	t.Messages = kept
 	r.Observe("compaction.stop", map[string]any{"message_count": len(kept), "tokens": t.Size(), "strategy": how})
 }
+
+// summaryMark begins a summary. The analyst reads no input from a message that begins with it.
+const summaryMark = "[Conversation Summary]\n\n"
 
 var id = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
 
@@ -124,7 +134,7 @@ func render(messages []llm.Message) string {
 func digest(old []llm.Message) string {
 	var lines []string
 	for _, m := range old {
-		if rest, ok := strings.CutPrefix(m.Text, "[Conversation Summary]\n\n"); ok {
+		if rest, ok := strings.CutPrefix(m.Text, summaryMark); ok {
 			lines = append(lines, strings.Split(rest, "\n")...)
 			continue
 		}

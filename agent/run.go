@@ -68,6 +68,7 @@ var ErrFenced = errors.New("another engine has taken over this run")
 type runner struct {
 	Options
 	transcript *Transcript
+	input      int // where the input of this run is in the transcript
 	n          int // next journal entry
 	outcome    Outcome
 
@@ -78,7 +79,7 @@ type runner struct {
 // Run appends the input to the transcript and asks until a tool ends the run. The error is ctx's or [ErrFenced]; everything else
 // that can go wrong is in the outcome.
 func Run(ctx context.Context, o Options, t *Transcript, input string) (Outcome, error) {
-	r := &runner{Options: o.withDefaults(), transcript: t, equal: map[string]int{}}
+	r := &runner{Options: o.withDefaults(), transcript: t, input: len(t.Messages), equal: map[string]int{}}
 	if err := r.append(ctx, llm.Message{Role: llm.User, Text: input}, nil); err != nil {
 		return r.outcome, err
 	}

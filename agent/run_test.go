@@ -244,6 +244,42 @@ func long() *Transcript {
 	return t
 }
 
+// talkative calls echo with a long text each time, and ends after twelve. It sums nothing up.
+type talkative struct{ turns int }
+
+func (m *talkative) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	if len(req.Tools) == 0 {
+		return nil, &llm.Error{Kind: llm.ErrServer}
+	}
+	m.turns++
+	turn := llmtest.Call("echo", echoIn{Text: strings.Repeat(string(rune('a'+m.turns)), 8000)})
+	if m.turns > 12 {
+		turn = llmtest.Call("end", struct{}{})
+	}
+	return llmtest.NewScript(turn).Turn(ctx, req)
+}
+
+// TestTheInputOutlivesCompaction: a run that outgrows the limit by itself still says what it is about, once.
+func TestTheInputOutlivesCompaction(t *testing.T) {
+	tr := long()
+	_, err := Run(t.Context(), Options{Model: &talkative{}, Tools: tools(), Compaction: Compaction{MaxTokens: 9000}}, tr, "new input")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for i, m := range tr.Messages {
+		if m.Text == "new input" {
+			found++
+			if i != 1 {
+				t.Errorf("the input is message %d of %d", i, len(tr.Messages))
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("the input is there %d times", found)
+	}
+}
+
 func TestCompaction(t *testing.T) {
 	for _, c := range []struct {
 		name    string

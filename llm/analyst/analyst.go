@@ -88,7 +88,8 @@ func read(req *llm.Request) (*page, error) {
 	}
 	start := -1
 	for i, m := range req.Messages {
-		if m.Role != llm.User {
+		// A summary is what another model wrote, of texts that strangers wrote: no input of ours is in it.
+		if m.Role != llm.User || strings.HasPrefix(m.Text, "[Conversation Summary]") {
 			continue
 		}
 		if raw, ok := fenced(m.Text); ok {
