@@ -62,6 +62,11 @@ func Run(ctx context.Context, start Start, t Truth, o *Options) (Result, error) 
 	if o == nil {
 		o = &Options{}
 	}
+	return run(ctx, start, t, o, nil)
+}
+
+// run is Run with a recorder, if one is made.
+func run(ctx context.Context, start Start, t Truth, o *Options, record func(Subject, []*skill.Skill) (*recorder, error)) (Result, error) {
 	s, err := start(ctx, t)
 	if err != nil {
 		return Result{}, err
@@ -74,7 +79,7 @@ func Run(ctx context.Context, start Start, t Truth, o *Options) (Result, error) 
 		}
 		steps = steps[1:]
 	}
-	w, err := watch(ctx, s, t, o)
+	w, err := watch(ctx, s, t, o, record)
 	if err != nil {
 		return Result{}, err
 	}
@@ -83,6 +88,7 @@ func Run(ctx context.Context, start Start, t Truth, o *Options) (Result, error) 
 		return w.Result, err
 	}
 	w.Settled = time.Now()
+	w.mark(settledMark)
 	if len(w.Alerts) > 0 {
 		return w.Result, fmt.Errorf("a false alarm of %s before anything was done: %s", w.Alerts[0].Operator, w.Alerts[0].Summary)
 	}
@@ -93,6 +99,7 @@ func Run(ctx context.Context, start Start, t Truth, o *Options) (Result, error) 
 		if err := w.until(ctx, w.Settled.Add(seconds(step.AtS))); err != nil {
 			return w.Result, err
 		}
+		w.mark(step.text())
 		if err := s.Do(ctx, step); err != nil {
 			return w.Result, fmt.Errorf("step at %g s: %w", step.AtS, err)
 		}
@@ -114,12 +121,19 @@ type watched struct {
 	steps  bool // all are done
 	events chan beamlens.Event
 	stop   func()
+	record *recorder // nil: nothing is recorded
+}
+
+func (w *watched) mark(text string) {
+	if w.record != nil {
+		w.record.Mark(time.Now(), text)
+	}
 }
 
 // room is how many events may wait to be read.
 const room = 100_000
 
-func watch(ctx context.Context, s Subject, t Truth, o *Options) (*watched, error) {
+func watch(ctx context.Context, s Subject, t Truth, o *Options, record func(Subject, []*skill.Skill) (*recorder, error)) (*watched, error) {
 	w := &watched{truth: t, early: o.Early, events: make(chan beamlens.Event, room)}
 	skills, work, err := s.Watching()
 	if err != nil {
@@ -128,9 +142,16 @@ func watch(ctx context.Context, s Subject, t Truth, o *Options) (*watched, error
 	if o.Wrap != nil {
 		skills = o.Wrap(skills)
 	}
+	var onSample func(beamlens.Snapshot)
+	if record != nil {
+		if w.record, err = record(s, skills); err != nil {
+			return nil, err
+		}
+		skills, onSample = w.record.skills, w.record.Sample
+	}
 	var order sync.Mutex
 	e, err := engine.New(engine.Options{
-		Target: s.Target(), Skills: skills, Work: work,
+		Target: s.Target(), Skills: skills, Work: work, OnSample: onSample,
 		OnEvent: func(ev beamlens.Event) {
 			order.Lock()
 			defer order.Unlock()
@@ -149,6 +170,9 @@ func watch(ctx context.Context, s Subject, t Truth, o *Options) (*watched, error
 	ctx, cancel := context.WithCancel(ctx)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = e.Serve(ctx) }) // it ends with its context
+	if w.record != nil {
+		serving.Go(func() { w.record.sweep(ctx) })
+	}
 	w.stop = func() {
 		cancel()
 		serving.Wait()
