@@ -33,26 +33,29 @@ func (c Compaction) withDefaults() Compaction {
 	return c
 }
 
-// Size estimates the tokens of a transcript from what is in it: about four bytes each.
+// Size is how many bytes of text a transcript holds.
 func (t *Transcript) Size() int {
 	n := 0
 	for _, m := range t.Messages {
-		n += len(m.Text)
-		for _, c := range m.Calls {
-			n += len(c.Name) + len(c.Args)
-		}
-		for _, r := range m.Results {
-			n += len(r.Content)
-		}
+		n += m.Size()
 	}
-	return n / 4
+	return n
 }
 
-func (r *runner) compact(ctx context.Context, model llm.Model) {
+// tokens estimates the tokens of so many bytes, as the model that was asked last counts them.
+func (r *runner) tokens(bytes int) int { return r.Sizes.Tokens("", bytes) }
+
+// worthwhile is which part of MaxTokens the older messages must have to be replaced by a summary: when what is kept verbatim is too large
+// alone, a summary of a summary at every turn would help nothing.
+const worthwhile = 0.25
+
+// compact replaces older messages by a summary when the transcript is too large, or, when a provider says so, must is set. It says
+// whether it has.
+func (r *runner) compact(ctx context.Context, model llm.Model, must bool) bool {
 	c, t := r.Compaction, r.transcript
-	size := t.Size()
-	if size <= c.MaxTokens {
-		return
+	size := r.tokens(t.Size())
+	if size <= c.MaxTokens && !must {
+		return false
 	}
 	// The part that is kept must not begin with the result of a call that is gone, and must have something before it.
 	cut := len(t.Messages) - c.KeepLast
@@ -60,13 +63,17 @@ func (r *runner) compact(ctx context.Context, model llm.Model) {
 		cut--
 	}
 	if cut <= 0 {
-		return
+		return false
 	}
-	r.Observe("compaction.start", map[string]any{"message_count": len(t.Messages), "tokens": size})
 	old := t.Messages[:cut]
-	summary, how := r.summary(ctx, model, old), "model"
+	if part := r.tokens((&Transcript{old}).Size()); !must && float64(part) < worthwhile*float64(c.MaxTokens) {
+		return false
+	}
+	r.Observe("compaction.start", map[string]any{"message_count": len(t.Messages), "tokens": size, "config": map[string]any{"max_tokens": c.MaxTokens, "keep_last": c.KeepLast}})
+	fields := map[string]any{"strategy": "model"}
+	summary := r.summary(ctx, model, old, fields)
 	if summary == "" {
-		summary, how = digest(old), "digest"
+		summary, fields["strategy"] = digest(old), "digest"
 	}
 	kept := []llm.Message{{Role: llm.User, Text: summaryMark + summary}}
 	// What this run is about stays as it is, however long it becomes.
@@ -81,7 +88,9 @@ func (r *runner) compact(ctx context.Context, model llm.Model) {
 		kept = append(kept, m)
 	}
 	t.Messages = kept
-	r.Observe("compaction.stop", map[string]any{"message_count": len(kept), "tokens": t.Size(), "strategy": how})
+	fields["message_count"], fields["tokens"] = len(kept), r.tokens(t.Size())
+	r.Observe("compaction.stop", fields)
+	return true
 }
 
 // summaryMark begins a summary. The analyst reads no input from a message that begins with it.
@@ -89,24 +98,33 @@ const summaryMark = "[Conversation Summary]\n\n"
 
 var id = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
 
-// summary asks the model for one; "" if it gives none that can be used.
-func (r *runner) summary(ctx context.Context, model llm.Model, old []llm.Message) string {
+// summary asks the model for one; "" if it gives none that can be used. What it took, or why there is none, is added to the fields.
+func (r *runner) summary(ctx context.Context, model llm.Model, old []llm.Message, fields map[string]any) string {
 	ctx, cancel := context.WithTimeout(ctx, r.TurnTimeout)
 	defer cancel()
 	response, err := Ask(ctx, model, &llm.Request{
 		System:   r.Compaction.Prompt,
 		Messages: []llm.Message{{Role: llm.User, Text: render(old)}},
+		ToolMode: llm.ToolNone, Operator: r.Name, Run: r.RunID,
 	})
-	if err != nil || response.Message.Text == "" {
+	if err != nil {
+		fields["reason"] = err.Error()
 		return ""
 	}
+	spent(fields, response)
 	text := response.Message.Text
-	if len(text)/4 > r.Compaction.MaxTokens/2 {
+	switch {
+	case text == "":
+		fields["reason"] = "the summary is empty"
+		return ""
+	case r.tokens(len(text)) > r.Compaction.MaxTokens/2:
+		fields["reason"] = "the summary is no shorter"
 		return ""
 	}
 	if r.Compaction.KnownID != nil {
 		for _, found := range id.FindAllString(text, -1) {
 			if !r.Compaction.KnownID(found) {
+				fields["reason"] = "the summary names the id " + found + ", which does not exist"
 				return ""
 			}
 		}

@@ -14,12 +14,21 @@ type Entry struct {
 	At      time.Time   `json:"at"`
 	Message llm.Message `json:"message"`
 	Usage   *llm.Usage  `json:"usage,omitempty"`
+	Model   string      `json:"model,omitempty"` // that answered
+	Spent   *llm.Spent  `json:"spent,omitempty"`
 }
 
-// append adds a message to the transcript, after the journal has it.
-func (r *runner) append(ctx context.Context, m llm.Message, usage *llm.Usage) error {
+// append adds a message to the transcript, after the journal has it. The response is given with a message that came in one.
+func (r *runner) append(ctx context.Context, m llm.Message, response *llm.Response) error {
 	if r.Journal != nil {
-		raw, err := json.Marshal(Entry{At: r.Now().UTC(), Message: m, Usage: usage})
+		e := Entry{At: r.Now().UTC(), Message: m}
+		if response != nil {
+			e.Usage, e.Model = &response.Usage, response.Model
+			if response.Spent.Calls > 0 {
+				e.Spent = &response.Spent
+			}
+		}
+		raw, err := json.Marshal(e)
 		if err != nil {
 			return fmt.Errorf("encode journal entry: %w", err)
 		}

@@ -23,9 +23,12 @@ type Options struct {
 	Fallback llm.Model // takes over when Model fails or misbehaves; may be nil
 	System   string
 	Tools    []Tool
+	Name     string // who runs: the operator's name, or "coordinator"
 	RunID    string
-	Journal  Journal // nil: nothing is kept
+	Journal  Journal    // nil: nothing is kept
+	Sizes    *llm.Sizes // how large a text is in tokens; nil: estimated without learning
 
+	CacheTTL    time.Duration // how long a provider should keep the prefix; default 1 h, so that a heartbeat finds it
 	TurnTimeout time.Duration // of one answer; default 60 s
 	ToolTimeout time.Duration // of one tool; default 30 s
 	MaxTurns    int           // of the model; default 25. The fallback has as many again
@@ -116,6 +119,9 @@ func Run(ctx context.Context, o Options, t *Transcript, input string) (Outcome, 
 }
 
 func (o Options) withDefaults() Options {
+	if o.CacheTTL <= 0 {
+		o.CacheTTL = time.Hour
+	}
 	if o.TurnTimeout <= 0 {
 		o.TurnTimeout = 60 * time.Second
 	}
@@ -140,9 +146,12 @@ func (o Options) withDefaults() Options {
 
 // turn asks once and runs what is picked. trouble says why the model should not be asked again in this run.
 func (r *runner) turn(ctx context.Context, model llm.Model) (end bool, trouble string, err error) {
-	r.compact(ctx, model)
+	r.compact(ctx, model, false)
 	r.outcome.Turns++
 	response, err := r.ask(ctx, model)
+	if tooLong(err) && r.compact(ctx, model, true) {
+		response, err = r.ask(ctx, model)
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return false, "", ctx.Err()
@@ -153,7 +162,7 @@ func (r *runner) turn(ctx context.Context, model llm.Model) (end bool, trouble s
 	answer.Role = llm.Assistant
 	if len(answer.Calls) == 0 {
 		if answer.Text != "" {
-			if err := r.append(ctx, answer, &response.Usage); err != nil {
+			if err := r.append(ctx, answer, response); err != nil {
 				return false, "", err
 			}
 		}
@@ -177,7 +186,7 @@ func (r *runner) turn(ctx context.Context, model llm.Model) (end bool, trouble s
 			answer.Calls[i].Args = quoted
 		}
 	}
-	if err := r.append(ctx, answer, &response.Usage); err != nil {
+	if err := r.append(ctx, answer, response); err != nil {
 		return false, "", err
 	}
 	result, trouble := r.pick(ctx, answer.Calls[0])
@@ -302,7 +311,7 @@ func (r *runner) encode(call llm.ToolCall, p picked) llm.ToolResult {
 func (r *runner) ask(ctx context.Context, model llm.Model) (*llm.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.TurnTimeout)
 	defer cancel()
-	request := &llm.Request{System: r.System, Messages: append([]llm.Message(nil), r.transcript.Messages...), Tools: Specs(r.Tools)}
+	request := r.Request(r.transcript.Messages)
 	began := time.Now()
 	r.Observe("llm.start", map[string]any{"context_size": len(request.Messages), "iteration": r.outcome.Turns})
 	response, err := Ask(ctx, model, request)
@@ -315,9 +324,32 @@ func (r *runner) ask(ctx context.Context, model llm.Model) (*llm.Response, error
 	if len(response.Message.Calls) > 0 {
 		fields["tool_selected"] = response.Message.Calls[0].Name
 	}
-	fields["model"], fields["usage"] = response.Model, response.Usage
-	r.Observe("llm.stop", fields)
+	r.Sizes.Learn(response.Model, request.Size(), response.Usage)
+	r.Observe("llm.stop", spent(fields, response))
 	return response, nil
+}
+
+// Request is what a run with these options asks with these messages.
+func (o Options) Request(messages []llm.Message) *llm.Request {
+	o = o.withDefaults()
+	return &llm.Request{System: o.System, Messages: append([]llm.Message(nil), messages...), Tools: Specs(o.Tools), ToolMode: llm.ToolAny, CacheTTL: o.CacheTTL, Operator: o.Name, Run: o.RunID}
+}
+
+// spent adds to an event what a turn took. A cost that is not known is not in it.
+func spent(fields map[string]any, response *llm.Response) map[string]any {
+	fields["model"], fields["usage"] = response.Model, response.Usage
+	if s := response.Spent; s.Calls > 0 {
+		fields["calls"] = s.Calls
+		if s.USD != nil {
+			fields["cost_usd"] = *s.USD
+		}
+	}
+	return fields
+}
+
+func tooLong(err error) bool {
+	var e *llm.Error
+	return errors.As(err, &e) && e.Kind == llm.ErrTooLong
 }
 
 // Ask makes one turn of a model that may panic, answer nothing, or ignore its context.

@@ -306,8 +306,8 @@ func TestCompaction(t *testing.T) {
 			if !strings.HasPrefix(first, "[Conversation Summary]") || !strings.Contains(first, c.want) {
 				t.Errorf("summary %.200s", first)
 			}
-			if tr.Size() > 5000 {
-				t.Errorf("still %d tokens", tr.Size())
+			if n := (*llm.Sizes)(nil).Tokens("", tr.Size()); n > 5000 {
+				t.Errorf("still %d tokens", n)
 			}
 			if len(tr.Messages[1].Results) > 0 {
 				t.Error("what was kept begins with the result of a call that is gone")
@@ -323,6 +323,60 @@ func TestCompaction(t *testing.T) {
 				t.Error("the input itself was compacted away")
 			}
 		})
+	}
+}
+
+// TestCompactionPays: when what is kept is too large alone, no summary of the summary is asked for at every turn.
+func TestCompactionPays(t *testing.T) {
+	tr := &Transcript{Messages: []llm.Message{{Role: llm.User, Text: "[Conversation Summary]\n\nAll was well."}}}
+	for range 6 {
+		tr.Messages = append(tr.Messages, llm.Message{Role: llm.User, Text: strings.Repeat("large ", 2000)})
+	}
+	m := llmtest.NewScript(llmtest.Call("end", struct{}{}))
+	if out, err := Run(t.Context(), Options{Model: m, Tools: tools(), Compaction: Compaction{MaxTokens: 20_000, KeepLast: 7}}, tr, "input"); err != nil || !out.Ended {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for _, r := range m.Asked() {
+		if len(r.Tools) == 0 {
+			t.Errorf("a summary was asked for of %d bytes", r.Size())
+		}
+	}
+}
+
+// TestAProviderThatSaysTooLongIsBelieved, whatever was estimated.
+func TestAProviderThatSaysTooLongIsBelieved(t *testing.T) {
+	asked := 0
+	m := llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		switch asked++; {
+		case len(req.Tools) == 0:
+			return llmtest.Say("All was well.")(ctx, req)
+		case req.Size() > 10_000:
+			return nil, &llm.Error{Kind: llm.ErrTooLong}
+		}
+		return llmtest.Call("end", struct{}{})(ctx, req)
+	})
+	out, err := Run(t.Context(), Options{Model: m, Fallback: llmtest.NewScript(llmtest.Fail(llm.ErrServer)), Tools: tools()}, long(), "new input")
+	if err != nil || !out.Ended || out.TookOver != "" || asked != 3 {
+		t.Errorf("%+v, %v, asked %d times", out, err, asked)
+	}
+}
+
+func TestTheModelsOwnCountDecidesWhenToCompact(t *testing.T) {
+	sizes := &llm.Sizes{}
+	sizes.Learn("m", 10_000, llm.Usage{Known: true, Input: 9000}) // lines full of ids
+	for _, c := range []struct {
+		sizes *llm.Sizes
+		want  bool
+	}{{nil, false}, {sizes, true}} {
+		tr := long() // 25 kB
+		m := llmtest.NewScript(llmtest.Say("All was well."), llmtest.Call("end", struct{}{}))
+		if !c.want {
+			m = llmtest.NewScript(llmtest.Call("end", struct{}{}))
+		}
+		out, err := Run(t.Context(), Options{Model: m, Sizes: c.sizes, Tools: tools(), Compaction: Compaction{MaxTokens: 15_000}}, tr, "input")
+		if err != nil || !out.Ended || strings.HasPrefix(tr.Messages[0].Text, "[Conversation Summary]") != c.want {
+			t.Errorf("compacted: %v, want %v; %+v, %v", !c.want, c.want, out, err)
+		}
 	}
 }
 

@@ -59,6 +59,7 @@ type Options struct {
 	Gather      time.Duration // how long further alerts are waited for before a run; default 2 s
 	TurnTimeout time.Duration
 	Compaction  agent.Compaction
+	Sizes       *llm.Sizes     // shared by all who ask the same models; may be nil
 	Clock       beamlens.Clock // nil: the machine's
 	OnEvent     func(beamlens.Event)
 }
@@ -336,7 +337,7 @@ func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.O
 	compaction.Prompt = compactionPrompt
 	var t agent.Transcript
 	return agent.Run(ctx, agent.Options{
-		Model: c.Model, Fallback: c.Fallback, System: r.known.system, Tools: r.tools(), RunID: r.trace, Journal: c.Journal, Now: c.Clock.Now,
+		Model: c.Model, Fallback: c.Fallback, System: r.known.system, Tools: r.tools(), Name: "coordinator", Sizes: c.Sizes, RunID: r.trace, Journal: c.Journal, Now: c.Clock.Now,
 		TurnTimeout: c.TurnTimeout, ToolTimeout: 2 * time.Minute, Compaction: compaction,
 		Observe: func(name string, fields map[string]any) { c.event(name, r.trace, fields) },
 	}, &t, r.input(reason, question, unread))

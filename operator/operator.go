@@ -55,6 +55,7 @@ type Options struct {
 	Heartbeat   time.Duration // default 15 min; < 0: take the model's word, however short
 	TurnTimeout time.Duration
 	Compaction  agent.Compaction
+	Sizes       *llm.Sizes     // shared by all who ask the same models; may be nil
 	Clock       beamlens.Clock // nil: the machine's
 	OnEvent     func(beamlens.Event)
 }

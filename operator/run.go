@@ -70,7 +70,7 @@ func (o *Operator) Payload() *llm.Request {
 		<-o.busy
 	default:
 	}
-	return &llm.Request{System: o.system, Tools: agent.Specs(r.tools(false)), Messages: append(said, llm.Message{Role: llm.User, Text: r.input("finding", "")})}
+	return r.agentOptions(false).Request(append(said, llm.Message{Role: llm.User, Text: r.input("finding", "")}))
 }
 
 // keep remembers a snapshot, here and in the store.
@@ -105,7 +105,7 @@ func (r *run) agentOptions(demand bool) agent.Options {
 	compaction.KnownID = r.known
 	return agent.Options{
 		Model: r.Model, Fallback: r.Fallback, System: r.system, Tools: r.tools(demand),
-		RunID: r.trace, Journal: r.Journal, Now: r.Clock.Now, TurnTimeout: r.TurnTimeout, Compaction: compaction,
+		Name: r.Name, Sizes: r.Sizes, RunID: r.trace, Journal: r.Journal, Now: r.Clock.Now, TurnTimeout: r.TurnTimeout, Compaction: compaction,
 		Observe: func(name string, fields map[string]any) { r.event(name, r.trace, fields) },
 	}
 }

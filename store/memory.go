@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
 )
@@ -17,6 +19,7 @@ const (
 	maxInsights  = 1000
 	maxSnapshots = 5000
 	maxRuns      = 200
+	maxCalls     = 10_000
 )
 
 // Memory keeps everything in memory, the newest of it: thousands of alerts and snapshots, hundreds of journals.
@@ -27,9 +30,17 @@ type Memory struct {
 	insights  []beamlens.Insight
 	snapshots []beamlens.Snapshot
 	runs      map[string][][]byte
+	began     map[string]time.Time
+	calls     map[string]call
 	order     []string // of runs, oldest first
 	cursors   map[string]int64
 	baselines map[string]map[string][]byte
+}
+
+// call is a call of a language model.
+type call struct {
+	at   time.Time
+	body []byte
 }
 
 // stored is an alert as JSON, so that nobody holds a pointer into the store.
@@ -42,7 +53,7 @@ var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{alerts: map[string]stored{}, runs: map[string][][]byte{}, cursors: map[string]int64{}, baselines: map[string]map[string][]byte{}}
+	return &Memory{alerts: map[string]stored{}, runs: map[string][][]byte{}, began: map[string]time.Time{}, calls: map[string]call{}, cursors: map[string]int64{}, baselines: map[string]map[string][]byte{}}
 }
 
 func (s stored) alert() (a beamlens.Alert, err error) {
@@ -227,8 +238,10 @@ func (m *Memory) Append(_ context.Context, run string, n int, entry []byte) (boo
 	}
 	if !known {
 		m.order = append(m.order, run)
+		m.began[run] = time.Now().UTC()
 		if len(m.order) > maxRuns {
 			delete(m.runs, m.order[0])
+			delete(m.began, m.order[0])
 			m.order = slices.Delete(m.order, 0, 1)
 		}
 	}
@@ -241,6 +254,54 @@ func (m *Memory) Entries(_ context.Context, run string) ([][]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.runs[run]), nil
+}
+
+// Runs lists the journals, the newest first.
+func (m *Memory) Runs(_ context.Context, prefix string, limit int) ([]Run, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []Run
+	for i := len(m.order) - 1; i >= 0; i-- {
+		if id := m.order[i]; strings.HasPrefix(id, prefix) {
+			out = append(out, Run{id, m.began[id], len(m.runs[id])})
+		}
+	}
+	return cut(out, limit, 0), nil
+}
+
+// PutCall stores a call of a language model.
+func (m *Memory) PutCall(_ context.Context, id string, at time.Time, body []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[id] = call{at, slices.Clone(body)}
+	if len(m.calls) > maxCalls {
+		oldest := id
+		for other, c := range m.calls {
+			if c.at.Before(m.calls[oldest].at) {
+				oldest = other
+			}
+		}
+		delete(m.calls, oldest)
+	}
+	return nil
+}
+
+// CallsSince returns the calls at and after a time.
+func (m *Memory) CallsSince(_ context.Context, since time.Time) ([][]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []call
+	for _, c := range m.calls {
+		if !c.at.Before(since) {
+			found = append(found, c)
+		}
+	}
+	slices.SortFunc(found, func(a, b call) int { return a.at.Compare(b.at) })
+	out := make([][]byte, len(found))
+	for i, c := range found {
+		out[i] = slices.Clone(c.body)
+	}
+	return out, nil
 }
 
 // Cursor returns how far a reader is.

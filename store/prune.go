@@ -20,6 +20,7 @@ func (s *SQL) Prune(ctx context.Context, r Retention) error {
 		{"snapshots", "captured_at", r.Snapshots},
 		{"journal", "at", r.Journals},
 		{"insights", "created_at", r.Alerts},
+		{"calls", "at", r.Alerts},
 		{"alerts", "cleared_at IS NOT NULL AND updated_at", r.Alerts},
 	} {
 		if err := s.remove(ctx, p.what, p.where+" < ?", now.Add(-p.age).UnixNano()); err != nil {

@@ -257,6 +257,48 @@ func (s *SQL) Entries(ctx context.Context, run string) ([][]byte, error) {
 	return out, err
 }
 
+// Runs lists the journals, the newest first.
+func (s *SQL) Runs(ctx context.Context, prefix string, limit int) ([]Run, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT run, MIN(at), COUNT(*) FROM journal WHERE substr(run, 1, ?) = ? GROUP BY run ORDER BY MIN(at) DESC LIMIT ?`,
+		len(prefix), prefix, limitOf(limit))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Run
+	for rows.Next() {
+		var r Run
+		var at int64
+		if err := rows.Scan(&r.ID, &at, &r.Entries); err != nil {
+			return nil, err
+		}
+		r.Began = time.Unix(0, at).UTC()
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// PutCall stores a call of a language model.
+func (s *SQL) PutCall(ctx context.Context, id string, at time.Time, call []byte) error {
+	_, err := s.write.ExecContext(ctx, `INSERT INTO calls (id, at, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at, body = excluded.body`,
+		id, at.UnixNano(), string(call))
+	return err
+}
+
+// CallsSince returns the calls at and after a time.
+func (s *SQL) CallsSince(ctx context.Context, since time.Time) ([][]byte, error) {
+	from := int64(0)
+	if !since.IsZero() {
+		from = since.UnixNano()
+	}
+	raw, err := many[json.RawMessage](ctx, s.read, `SELECT body FROM calls WHERE at >= ? ORDER BY at`, from)
+	out := make([][]byte, len(raw))
+	for i, r := range raw {
+		out[i] = r
+	}
+	return out, err
+}
+
 // Cursor returns how far a reader is.
 func (s *SQL) Cursor(ctx context.Context, name string) (pos int64, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT pos FROM cursors WHERE name = ?`, name).Scan(&pos)

@@ -33,6 +33,7 @@ type Store interface {
 	Journal
 	Cursors
 	Baselines
+	Calls
 	// Prune removes what is older than the retention, and the oldest of what is too much.
 	Prune(ctx context.Context, r Retention) error
 }
@@ -65,6 +66,8 @@ type Snapshots interface {
 type Journal interface {
 	Append(ctx context.Context, run string, n int, entry []byte) (ok bool, err error)
 	Entries(ctx context.Context, run string) ([][]byte, error)
+	// Runs lists the journals whose id begins with prefix, the newest first.
+	Runs(ctx context.Context, prefix string, limit int) ([]Run, error)
 }
 
 // Cursors keeps how far readers are. A cursor that was never set is 0.
@@ -79,9 +82,23 @@ type Baselines interface {
 	Baselines(ctx context.Context, series string) (map[string][]byte, error)
 }
 
+// Calls keeps the calls of language models, for budgets and bills. PutCall replaces the call with that id; the calls come in order of
+// their time.
+type Calls interface {
+	PutCall(ctx context.Context, id string, at time.Time, call []byte) error
+	CallsSince(ctx context.Context, since time.Time) ([][]byte, error)
+}
+
+// Run is a journal that is kept.
+type Run struct {
+	ID      string
+	Began   time.Time
+	Entries int
+}
+
 // Retention says how long things are kept. Zero values mean the defaults.
 type Retention struct {
-	Alerts    time.Duration // alerts that are cleared, and insights; default 400 days
+	Alerts    time.Duration // alerts that are cleared, insights, and what models cost; default 400 days
 	Snapshots time.Duration // default 7 days
 	Journals  time.Duration // default 30 days
 	Bytes     int64         // of the whole store; the oldest snapshots and journals go first; default 512 MiB

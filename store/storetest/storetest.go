@@ -2,10 +2,12 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +28,8 @@ func Run(t *testing.T, open func(t *testing.T) (s store.Store, reopen func() sto
 		{"cursor follows writes", cursorFollows},
 		{"updates do not overwrite each other", concurrentUpdates},
 		{"journal takes the next entry only", journalFences},
+		{"runs are listed", runs},
+		{"calls", calls},
 		{"snapshots", snapshots},
 		{"insights", insights},
 		{"cursors", cursors},
@@ -98,6 +102,54 @@ func unknownIDs(t *testing.T, s store.Store) {
 	}
 	if entries, err := s.Entries(ctx, "none"); err != nil || len(entries) != 0 {
 		t.Errorf("Entries: %v, %v", entries, err)
+	}
+}
+
+func runs(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	for i, run := range []string{"aa1", "ab2", "ab3"} {
+		for n := range i + 1 {
+			ok, err := s.Append(ctx, run, n, []byte(`{}`))
+			if err != nil || !ok {
+				t.Fatalf("append: %v, %v", ok, err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		prefix string
+		limit  int
+		want   string
+	}{{"", 10, "ab3/3 ab2/2 aa1/1"}, {"ab", 10, "ab3/3 ab2/2"}, {"ab2", 10, "ab2/2"}, {"", 1, "ab3/3"}, {"x", 10, ""}, {"%", 10, ""}} {
+		list, err := s.Runs(ctx, c.prefix, c.limit)
+		must(t, err)
+		var got []string
+		for _, r := range list {
+			got = append(got, fmt.Sprintf("%s/%d", r.ID, r.Entries))
+			if d := time.Since(r.Began); d < 0 || d > time.Minute {
+				t.Errorf("run %s began %s ago", r.ID, d)
+			}
+		}
+		if g := strings.Join(got, " "); g != c.want {
+			t.Errorf("prefix %q: %q, want %q", c.prefix, g, c.want)
+		}
+	}
+}
+
+func calls(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	must(t, s.PutCall(ctx, "b", at.Add(time.Hour), []byte(`{"n":2}`)))
+	must(t, s.PutCall(ctx, "a", at, []byte(`{"n":1}`)))
+	must(t, s.PutCall(ctx, "b", at.Add(time.Hour), []byte(`{"n":3}`)))
+	for _, c := range []struct {
+		since time.Time
+		want  string
+	}{{time.Time{}, `{"n":1} {"n":3}`}, {at, `{"n":1} {"n":3}`}, {at.Add(time.Second), `{"n":3}`}, {at.Add(2 * time.Hour), ""}} {
+		list, err := s.CallsSince(ctx, c.since)
+		must(t, err)
+		if got := string(bytes.Join(list, []byte(" "))); got != c.want {
+			t.Errorf("since %s: %s, want %s", c.since, got, c.want)
+		}
 	}
 }
 
@@ -347,7 +399,11 @@ func restart(t *testing.T, s store.Store, reopen func() store.Store) {
 	if _, err := s.Append(ctx, "run", 0, []byte(`{}`)); err != nil {
 		t.Fatal(err)
 	}
+	must(t, s.PutCall(ctx, "c", time.Unix(5, 0), []byte(`{}`)))
 	s = reopen()
+	if got, err := s.CallsSince(ctx, time.Time{}); err != nil || len(got) != 1 {
+		t.Errorf("calls after restart: %s, %v", got, err)
+	}
 	if got, err := s.Alert(ctx, alert(1).ID); err != nil || !reflect.DeepEqual(got, alert(1)) {
 		t.Errorf("alert after restart: %+v, %v", got, err)
 	}
