@@ -28,6 +28,7 @@ import (
 	"github.com/beamlens/beamlens-go/coordinator"
 	"github.com/beamlens/beamlens-go/llm"
 	"github.com/beamlens/beamlens-go/llm/analyst"
+	"github.com/beamlens/beamlens-go/llm/route"
 	"github.com/beamlens/beamlens-go/operator"
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/store"
@@ -46,6 +47,9 @@ type Options struct {
 	Skills []*skill.Skill // each gets an operator; none: those that [Engine.Add] gives it
 	Store  store.Store    // default: in memory
 	Model  llm.Model      // default: the analyst, which is also the fallback of any other
+
+	Privacy Privacy       // what may reach the model
+	Budget  *route.Budget // the one that Model is limited by, to tell what is spent; may be nil
 
 	// Work is supervised with the rest: what keeps the link to the target, for example.
 	Work []Work
@@ -73,6 +77,7 @@ type Engine struct {
 	options     Options
 	coordinator *coordinator.Coordinator
 	supervisor  *suture.Supervisor
+	sizes       *llm.Sizes
 
 	mu        sync.Mutex // guards what follows; nothing is waited for under it
 	watched   []*watched
@@ -96,13 +101,17 @@ func New(o Options) (*Engine, error) {
 	if o.AlertsPerWeek <= 0 {
 		o.AlertsPerWeek = 1
 	}
-	e := &Engine{options: o}
+	o.screen()
+	e := &Engine{options: o, sizes: &llm.Sizes{}}
+	if o.Budget != nil {
+		o.Budget.Watch(e.spending)
+	}
 	e.supervisor = suture.New("beamlens "+o.Target.String(), suture.Spec{
 		EventHook: e.supervision, FailureThreshold: 5, FailureDecay: 30, FailureBackoff: 5 * time.Second, Timeout: 10 * time.Second,
 	})
 	e.coordinator = coordinator.New(coordinator.Options{
 		Target: o.Target, Model: o.Model, Fallback: analyst.Analyst{}, Store: o.Store, Cursor: o.Store, Journal: o.Store,
-		Invoke: e.invoke, Health: func() any { return e.Operators() }, Limits: func() any { return e.Margins() }, Readings: e.readings, Compaction: o.Compaction, Clock: o.Clock, OnEvent: e.event,
+		Invoke: e.invoke, Health: func() any { return e.Operators() }, Limits: func() any { return e.Margins() }, Readings: e.readings, Compaction: o.Compaction, Sizes: e.sizes, Clock: o.Clock, OnEvent: e.event,
 	})
 	for _, s := range o.Skills {
 		if e.skill(s.ID) != nil {
@@ -214,8 +223,8 @@ func (e *Engine) Ask(ctx context.Context, question string) (string, error) {
 	return e.coordinator.Ask(ctx, question)
 }
 
-// Payload is what the next request of an operator would send to its model, by the operator's name.
-func (e *Engine) Payload(name string) (*llm.Request, error) {
+// next is what an operator would ask next.
+func (e *Engine) next(name string) (*llm.Request, error) {
 	for _, o := range e.working() {
 		if o.Name == name {
 			return o.Payload(), nil

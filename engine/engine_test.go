@@ -258,6 +258,12 @@ func TestMisbehavingModels(t *testing.T) {
 	}
 }
 
+// unfenced gives what is in the fence that a model sees around a result.
+func unfenced(content string) []byte {
+	_, rest, _ := strings.Cut(content, "\n")
+	return []byte(rest[:max(strings.LastIndex(rest, "\n"), 0)])
+}
+
 // invented fires an alert that cites a real snapshot and blames a process that nobody has seen.
 func invented(tool string) llmtest.Turn {
 	return func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
@@ -265,7 +271,7 @@ func invented(tool string) llmtest.Turn {
 		for _, m := range req.Messages {
 			for _, r := range m.Results {
 				var s struct{ ID string }
-				if r.Name == tool && json.Unmarshal([]byte(r.Content), &s) == nil && s.ID != "" {
+				if r.Name == tool && json.Unmarshal(unfenced(r.Content), &s) == nil && s.ID != "" {
 					id = s.ID
 				}
 			}

@@ -111,7 +111,7 @@ func (e *Engine) Add(s *skill.Skill, own OperatorOptions) error {
 	i := slices.IndexFunc(e.watched, func(w *watched) bool { return w.skill.ID == s.ID })
 	if i < 0 {
 		i = len(e.watched)
-		e.watched = append(e.watched, e.watchOf(s))
+		e.watched = append(e.watched, e.watchOf(screened(s)))
 		start = append(start, e.watched[i].parts...)
 	}
 	op := e.operatorOf(e.watched[i], own)
@@ -154,7 +154,7 @@ func (e *Engine) operatorOf(w *watched, own OperatorOptions) *watching {
 	}
 	op := operator.New(operator.Options{
 		Name: own.Name, Target: e.options.Target, Skill: w.skill, Model: e.options.Model, Fallback: analyst.Analyst{}, Store: e.options.Store, Journal: e.options.Store,
-		Watch: w.watch, Heartbeat: e.options.Heartbeat, Compaction: own.Compaction, Clock: e.options.Clock, OnEvent: e.event,
+		Watch: w.watch, Heartbeat: e.options.Heartbeat, Compaction: own.Compaction, Sizes: e.sizes, Clock: e.options.Clock, OnEvent: e.event,
 	})
 	return &watching{op, newPart("operator "+own.Name, op)}
 }

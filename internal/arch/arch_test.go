@@ -110,7 +110,7 @@ var mayImport = map[string][]string{
 	"watch":                {".", "skill", "detect"},
 	"operator":             {".", "skill", "sandbox", "agent", "llm"},
 	"coordinator":          {".", "agent", "llm"},
-	"engine":               {".", "skill", "recording", "detect", "watch", "sandbox", "llm", "llm/analyst", "agent", "operator", "coordinator", "store"},
+	"engine":               {".", "skill", "recording", "detect", "watch", "sandbox", "llm", "llm/analyst", "llm/redact", "llm/route", "agent", "operator", "coordinator", "store"},
 	"internal/scenario":    {".", "skill", "skill/beam", "skill/sqldb", "erlang", "erlang/probe", "engine", "examples/shop", "recording", "sandbox", "store", "llm"},
 	"examples/shop":        {"erlang", "erlang/etf"},
 	"ext/postgres":         {},

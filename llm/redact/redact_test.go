@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 var outward = Options{Mails: true, Keep: []string{"shop@web-1.example.org"}}
@@ -98,12 +99,28 @@ func TestStructureTellsSecrets(t *testing.T) {
 			t.Errorf("%s: %v", c.name, m)
 		}
 	}
+	type row struct {
+		Name     string `json:"name"`
+		Password string `json:"password"`
+	}
+	for _, v := range []any{row{"a", ""}, []row{{"a", ""}}, []float64{1}, map[string]int{"a": 1}, &row{Name: "a"}, time.Second} {
+		if got := Value(v); !reflect.DeepEqual(got, v) {
+			t.Errorf("%#v becomes %#v", v, got)
+		}
+	}
+	for _, v := range []any{row{"a", "hunter2secret"}, []row{{"a", "hunter2secret"}}, map[string]row{"x": {"a", "hunter2secret"}}, &row{Password: "hunter2secret"}, errorText("password=hunter2secret"), func() {}} {
+		if raw, err := json.Marshal(Value(v)); err != nil || strings.Contains(string(raw), "hunter2secret") {
+			t.Errorf("%#v becomes %s, %v", v, raw, err)
+		}
+	}
 	var deep any = "x"
 	for range 200 {
 		deep = []any{deep}
 	}
 	Value(deep) // ends
 }
+
+type errorText string
 
 func BenchmarkText(b *testing.B) {
 	line := "2026-11-24T23:36:24.123Z [info] GET /orders/17 from Shop.Endpoint took=12ms user_id=5 status=200 key=value pid=<0.187.0> request_id=F9xKq2Lp\n"

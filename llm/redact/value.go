@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"reflect"
 	"regexp"
 	"strings"
 )
@@ -129,10 +130,14 @@ func (w walk) deep(key string, v any, sec secrecy, depth int) any {
 		if sec == secretAll {
 			return mark("number")
 		}
+		return v
+	case nil, bool:
+		return v
 	case float64, float32, int, int64, int32, uint64, uint32:
 		if sec == secretAll {
 			return mark("number")
 		}
+		return v
 	case map[string]any:
 		return w.object(v, sec, depth)
 	case map[string]string:
@@ -156,7 +161,43 @@ func (w walk) deep(key string, v any, sec secrecy, depth int) any {
 		}
 		return w.list(key, l, sec, depth)
 	}
-	return v
+	return w.other(key, v, sec, depth)
+}
+
+// other looks into values of types of Go's own making, by way of their JSON. One that has nothing to remove stays what it is.
+func (w walk) other(key string, v any, sec secrecy, depth int) any {
+	t := reflect.TypeOf(v)
+	if t == nil || !holdsText(t, 0) {
+		return v
+	}
+	raw, err := encode(v)
+	if err != nil {
+		return mark("unreadable")
+	}
+	plain, err := decode(raw)
+	if err != nil {
+		return mark("unreadable") // unreachable: it has just been encoded
+	}
+	out := w.deep(key, plain, sec, depth+1)
+	if clean, err := encode(out); err == nil {
+		if same, err := encode(plain); err == nil && bytes.Equal(clean, same) {
+			return v
+		}
+	}
+	return out
+}
+
+// holdsText says whether values of a type can hold text.
+func holdsText(t reflect.Type, depth int) bool {
+	const deepest = 5
+	switch t.Kind() {
+	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
+		reflect.Float32, reflect.Float64:
+		return false
+	case reflect.Slice, reflect.Array, reflect.Pointer:
+		return depth > deepest || holdsText(t.Elem(), depth+1)
+	}
+	return true
 }
 
 func (w walk) str(key, s string, sec secrecy) any {
