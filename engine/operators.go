@@ -129,10 +129,10 @@ func (e *Engine) watchOf(s *skill.Skill) *watched {
 	w := watch.New(e.options.Target, s, &watch.Options{
 		Interval: e.options.Interval, OnEvent: e.event, OnSample: e.options.OnSample, Clock: e.options.Clock, Baselines: e.options.Store,
 		AlertsPerWeek: e.options.AlertsPerWeek / float64(max(len(e.options.Skills), len(e.watched)+1)),
-		OnFinding: func(f beamlens.Finding, snap beamlens.Snapshot) {
+		OnFinding: func(f beamlens.Finding, snap beamlens.Snapshot, evidence []beamlens.Evidence) {
 			for _, o := range e.working() {
 				if o.Skill.ID == s.ID {
-					o.Notify(f, snap)
+					o.Notify(f, snap, evidence...)
 				}
 			}
 		},

@@ -85,6 +85,7 @@ type Operator struct {
 type pending struct {
 	finding  beamlens.Finding
 	snapshot beamlens.Snapshot
+	captured []beamlens.Evidence // in that moment
 }
 
 // Bounds of what is kept in memory; the store keeps the rest.
@@ -117,14 +118,14 @@ func New(o Options) *Operator {
 	}
 }
 
-// Notify hands over a finding that opened or cleared, with the snapshot it was found in. It never blocks; when too many wait,
+// Notify hands over a finding that opened or cleared, with the snapshot it was found in and what was captured then. It never blocks; when too many wait,
 // the oldest is dropped, because what still lasts is read from the watch anyway.
-func (o *Operator) Notify(f beamlens.Finding, s beamlens.Snapshot) {
+func (o *Operator) Notify(f beamlens.Finding, s beamlens.Snapshot, captured ...beamlens.Evidence) {
 	o.mu.Lock()
 	if len(o.pending) == maxPending {
 		o.pending = slices.Delete(o.pending, 0, 1)
 	}
-	o.pending = append(o.pending, pending{f, s})
+	o.pending = append(o.pending, pending{f, s, captured})
 	if o.gather.IsZero() {
 		o.gather = o.Clock.Now().Add(gather)
 	}

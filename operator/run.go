@@ -20,7 +20,8 @@ type run struct {
 	cleared  []beamlens.Finding
 	found    []string // ids of the snapshots in which the fresh findings were found
 	evidence []beamlens.Evidence
-	seen     bytes.Buffer // what tools returned: an id that is not in here was made up
+	captured []beamlens.Evidence // in the moment of the findings
+	seen     bytes.Buffer        // what tools returned: an id that is not in here was made up
 	fired    []beamlens.Alert
 }
 
@@ -28,6 +29,7 @@ type run struct {
 const (
 	maxEvidence      = 8
 	maxEvidenceBytes = 16 << 10
+	maxCaptured      = 6
 	maxSeen          = 1 << 20
 )
 
@@ -49,6 +51,12 @@ func (o *Operator) begin(ctx context.Context, reason string) *run {
 		if !slices.Contains(r.found, p.snapshot.ID) {
 			r.found = append(r.found, p.snapshot.ID)
 			o.keep(ctx, p.snapshot)
+		}
+		for _, e := range p.captured {
+			if len(r.captured) < maxCaptured {
+				r.captured = append(r.captured, e)
+				r.saw(e.Data)
+			}
 		}
 	}
 	o.event("operator.iteration_start", r.trace, map[string]any{"operator_state": state, "reason": reason})
@@ -150,15 +158,16 @@ func (r *run) attach(title string, data any) {
 
 // The input of a run, as the model reads it.
 type input struct {
-	For        string         `json:"for"` // "operator"
-	State      string         `json:"state"`
-	Reason     string         `json:"reason"`
-	Question   string         `json:"question,omitempty"`
-	Findings   []findingView  `json:"findings"`
-	Cleared    []string       `json:"cleared,omitempty"`
-	OpenAlerts []alertView    `json:"open_alerts"`
-	Snapshots  []string       `json:"snapshot_ids,omitempty"`
-	Playbooks  []playbookView `json:"playbooks,omitempty"`
+	For        string              `json:"for"` // "operator"
+	State      string              `json:"state"`
+	Reason     string              `json:"reason"`
+	Question   string              `json:"question,omitempty"`
+	Findings   []findingView       `json:"findings"`
+	Cleared    []string            `json:"cleared,omitempty"`
+	OpenAlerts []alertView         `json:"open_alerts"`
+	Snapshots  []string            `json:"snapshot_ids,omitempty"`
+	Captured   []beamlens.Evidence `json:"captured,omitempty"` // in the moment of the findings
+	Playbooks  []playbookView      `json:"playbooks,omitempty"`
 }
 
 type findingView struct {
@@ -203,7 +212,7 @@ const escalated = 4
 func (r *run) input(reason, question string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	in := input{For: "operator", State: string(r.health), Reason: reason, Question: question, Findings: []findingView{}, OpenAlerts: []alertView{}, Snapshots: r.found}
+	in := input{For: "operator", State: string(r.health), Reason: reason, Question: question, Findings: []findingView{}, OpenAlerts: []alertView{}, Snapshots: r.found, Captured: r.captured}
 	open := r.openAlerts()
 	for _, f := range r.Watch.Open() {
 		v := findingView{

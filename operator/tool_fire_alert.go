@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	beamlens "github.com/beamlens/beamlens-go"
@@ -66,7 +67,7 @@ func (r *run) compose(ctx context.Context, in fireAlertInput) (beamlens.Alert, e
 	a := beamlens.Alert{
 		ID: r.Clock.NewID(), Target: r.Target, Node: r.Target.Name, Operator: r.Name, AnomalyType: in.Type, Severity: beamlens.Severity(in.Severity),
 		Status: beamlens.Unread, Summary: in.Summary, Context: in.Context, Observation: in.Observation, Hypothesis: in.Hypothesis,
-		Evidence: r.evidence, TraceID: r.trace, Onset: now, DetectedAt: now, UpdatedAt: now, Count: 1,
+		Evidence: slices.Concat(r.captured, r.evidence), TraceID: r.trace, Onset: now, DetectedAt: now, UpdatedAt: now, Count: 1,
 	}
 	var missing []string
 	for _, id := range in.SnapshotIDs {

@@ -29,8 +29,8 @@ type Options struct {
 	Clock beamlens.Clock // nil: the machine's
 
 	OnSample func(beamlens.Snapshot) // is told each snapshot; nil: nobody is
-	// OnFinding is told each finding that opens or clears, and the snapshot it was found in.
-	OnFinding func(beamlens.Finding, beamlens.Snapshot)
+	// OnFinding is told each finding that opens or clears, the snapshot it was found in, and what was captured in that moment.
+	OnFinding func(beamlens.Finding, beamlens.Snapshot, []beamlens.Evidence)
 	OnEvent   func(beamlens.Event)
 }
 
@@ -47,10 +47,12 @@ type Watch struct {
 	options   Options
 	detectors map[string]*detect.Detector
 	rules     map[string][]skill.Rule
+	captured  map[string]time.Time // by metric; of the goroutine that serves
 
 	mu      sync.Mutex // guards what follows
 	open    map[string]beamlens.Finding
 	series  series
+	history history
 	latest  beamlens.Snapshot
 	failure error
 	samples int
@@ -63,6 +65,7 @@ func New(target beamlens.Target, s *skill.Skill, o *Options) *Watch {
 		detectors: map[string]*detect.Detector{},
 		rules:     map[string][]skill.Rule{},
 		open:      map[string]beamlens.Finding{},
+		captured:  map[string]time.Time{},
 	}
 	if o != nil {
 		w.options = *o
@@ -77,7 +80,7 @@ func New(target beamlens.Target, s *skill.Skill, o *Options) *Watch {
 		w.options.Clock = beamlens.MachineClock{}
 	}
 	if w.options.OnFinding == nil {
-		w.options.OnFinding = func(beamlens.Finding, beamlens.Snapshot) {}
+		w.options.OnFinding = func(beamlens.Finding, beamlens.Snapshot, []beamlens.Evidence) {}
 	}
 	if w.options.OnEvent == nil {
 		w.options.OnEvent = func(beamlens.Event) {}
@@ -168,7 +171,11 @@ func (w *Watch) Feed(ctx context.Context, snapshot beamlens.Snapshot) {
 			name = beamlens.EventFindingCleared
 		}
 		w.options.OnEvent(beamlens.Event{Name: name, At: f.At, Target: w.target, Subject: w.skill.ID, Finding: &f})
-		w.options.OnFinding(f, snapshot)
+		var evidence []beamlens.Evidence
+		if f.Tier == beamlens.TierAlert && !f.Cleared() {
+			evidence = w.capture(ctx, f.Metric, snapshot.CapturedAt)
+		}
+		w.options.OnFinding(f, snapshot, evidence)
 	}
 }
 
@@ -189,6 +196,13 @@ func (w *Watch) feed(s beamlens.Snapshot) []beamlens.Finding {
 	w.latest = s
 	w.samples++
 	w.series.push(s)
+	w.history.push(s.CapturedAt.UnixNano(), func(yield func(string, float64)) {
+		for _, m := range w.skill.Metrics {
+			if x, ok := s.Number(m.Name); ok {
+				yield(m.Name, x)
+			}
+		}
+	})
 	var told []beamlens.Finding
 	for _, m := range w.skill.Metrics {
 		x, ok := s.Number(m.Name)
@@ -294,6 +308,13 @@ func (w *Watch) Series(metric string) []Sample {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.series.of(metric)
+}
+
+// History returns what is kept of a metric behind the samples of the last hour: a point for each five minutes of a day, oldest first.
+func (w *Watch) History(metric string) []Point {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.history.of(metric)
 }
 
 func (w *Watch) event(name string, fields map[string]any) {

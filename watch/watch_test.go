@@ -34,7 +34,7 @@ func run(t *testing.T, d time.Duration, snapshot func(context.Context) (map[stri
 	t.Helper()
 	var out told
 	w := watch.New(target, sampled(snapshot), &watch.Options{
-		OnFinding: func(f beamlens.Finding, s beamlens.Snapshot) {
+		OnFinding: func(f beamlens.Finding, s beamlens.Snapshot, _ []beamlens.Evidence) {
 			out.findings, out.snapshots = append(out.findings, f), append(out.snapshots, s)
 		},
 		OnEvent: func(e beamlens.Event) { out.events = append(out.events, e.Name) },
@@ -142,6 +142,78 @@ func TestSeriesIsBounded(t *testing.T) {
 	})
 }
 
+// TestADayIsKeptThinner: behind the hour there is a point for each five minutes of a day, with its extremes, and no more.
+func TestADayIsKeptThinner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		w := watch.New(target, sampled(func(context.Context) (map[string]any, error) {
+			n++
+			return map[string]any{"x": float64(n % 10)}, nil
+		}), &watch.Options{Interval: 30 * time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Hour)
+		defer cancel()
+		_ = w.Serve(ctx)
+		points := w.History("x")
+		if len(points) != 288 {
+			t.Fatalf("%d points", len(points))
+		}
+		for i, p := range points {
+			if p.Low > 1 || p.High < 8 || p.Mean < 4 || p.Mean > 5 {
+				t.Fatalf("point %d is %+v", i, p)
+			}
+			if i > 0 && p.At.Sub(points[i-1].At) != 5*time.Minute {
+				t.Fatalf("after %s comes %s", points[i-1].At, p.At)
+			}
+		}
+		if len(w.History("y")) != 0 {
+			t.Error("a metric that there is not has a history")
+		}
+	})
+}
+
+// TestEvidenceIsCapturedWithTheFinding: the playbook's cheap calls are made in the moment, once a minute, and a call that fails costs only itself.
+func TestEvidenceIsCapturedWithTheFinding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		sk := sampled(func(context.Context) (map[string]any, error) {
+			x := 1.0
+			if s := int(time.Since(began).Seconds()); s >= 30 && s%30 < 10 {
+				x = 500 // it comes back every half minute
+			}
+			return map[string]any{"x": x}, nil
+		})
+		calls := 0
+		read := func(name, cost string, f func() (any, error)) skill.Callback {
+			return skill.Callback{Name: name, Doc: "d", Example: name + "()", Cost: cost, Call: func(context.Context, []any) (any, error) { return f() }}
+		}
+		sk.Callbacks = []skill.Callback{
+			read("s_who", skill.Scan, func() (any, error) { calls++; return map[string]any{"pid": "<0.9.0>"}, nil }),
+			read("s_gone", skill.Cheap, func() (any, error) { return nil, errors.New("gone") }),
+			read("s_broken", skill.Cheap, func() (any, error) { panic("oh") }),
+			read("s_dear", skill.Costly, func() (any, error) { t.Error("a costly callback was called"); return nil, nil }),
+		}
+		sk.Playbooks = []skill.Playbook{{ID: "p", Metrics: []string{"x"}, Lua: `s_broken() s_gone() s_dear() return s_who()`}}
+		var captured [][]beamlens.Evidence
+		w := watch.New(target, sk, &watch.Options{OnFinding: func(f beamlens.Finding, _ beamlens.Snapshot, e []beamlens.Evidence) {
+			if !f.Cleared() {
+				captured = append(captured, e)
+			}
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+20*time.Second)
+		defer cancel()
+		_ = w.Serve(ctx)
+		if len(captured) != 4 || calls != 2 {
+			t.Fatalf("%d findings, %d calls: %v", len(captured), calls, captured)
+		}
+		if e := captured[0]; len(e) != 1 || e[0].Title != "s_who()" || e[0].At.Sub(began) > 35*time.Second {
+			t.Errorf("captured %+v", e)
+		}
+		if len(captured[1]) != 0 {
+			t.Errorf("again within the minute: %+v", captured[1])
+		}
+	})
+}
+
 // TestWhatWasLearntOutlivesARestart: after a day of watching and a restart, a shift is an alert at once and not only after another day.
 func TestWhatWasLearntOutlivesARestart(t *testing.T) {
 	kept := store.NewMemory()
@@ -157,7 +229,7 @@ func TestWhatWasLearntOutlivesARestart(t *testing.T) {
 		})
 		sk.Metrics[0].Quiet = false
 		serve := func(d time.Duration) (alerts int) {
-			w := watch.New(target, sk, &watch.Options{Interval: 10 * time.Second, Baselines: kept, OnFinding: func(f beamlens.Finding, _ beamlens.Snapshot) {
+			w := watch.New(target, sk, &watch.Options{Interval: 10 * time.Second, Baselines: kept, OnFinding: func(f beamlens.Finding, _ beamlens.Snapshot, _ []beamlens.Evidence) {
 				if f.Tier == beamlens.TierAlert && !f.Cleared() {
 					alerts++
 				}
