@@ -2,7 +2,9 @@ package coordinator
 
 import (
 	"context"
+	"slices"
 
+	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/agent"
 )
 
@@ -16,8 +18,13 @@ type finished struct {
 
 func (r *run) done() agent.Tool {
 	return agent.NewTool("done", "Done", "Ends this pass over the alerts.",
-		func(_ context.Context, in doneInput) (agent.Result, error) {
-			r.event("coordinator.done", r.trace, nil)
+		func(ctx context.Context, in doneInput) (agent.Result, error) {
+			fields := map[string]any{}
+			// Those that came meanwhile. They are looked at in the next pass.
+			if alerts, err := r.recent(ctx); err == nil {
+				fields["has_unread"] = slices.ContainsFunc(alerts, func(a beamlens.Alert) bool { return a.Status == beamlens.Unread })
+			}
+			r.event("coordinator.done", r.trace, fields)
 			return agent.Result{Content: finished(in), End: true}, nil
 		})
 }

@@ -15,7 +15,7 @@ defmodule Beamlens.MixProject do
       erlc_paths: [Enum.find(["../erlang/probe", "src"], &File.exists?("#{&1}/beamlens_probe.erl"))],
       elixirc_paths: if(Mix.env() == :test, do: ["lib", "test/support"], else: ["lib"]),
       # What may be there at run time, and is never needed.
-      elixirc_options: [no_warn_undefined: [:telemetry, EctoPSQLExtras, Decimal]],
+      elixirc_options: [no_warn_undefined: [:telemetry, EctoPSQLExtras, Decimal, Jason.Encode]],
       # What OTP 29 would have otherwise, OTP 25 has not.
       erlc_options: [:debug_info, :nowarn_deprecated_catch],
       test_coverage: [summary: [threshold: 0]],

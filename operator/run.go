@@ -40,7 +40,7 @@ func (o *Operator) begin(ctx context.Context, reason string) *run {
 	taken := o.pending
 	o.pending = nil
 	o.activity = "investigating: " + reason
-	state := o.health
+	state, runs := o.health, o.runs
 	o.mu.Unlock()
 	for _, p := range taken {
 		if p.finding.Cleared() {
@@ -59,7 +59,7 @@ func (o *Operator) begin(ctx context.Context, reason string) *run {
 			}
 		}
 	}
-	o.event("operator.iteration_start", r.trace, map[string]any{"operator_state": state, "reason": reason})
+	o.event("operator.iteration_start", r.trace, map[string]any{"operator_state": state, "reason": reason, "iteration": runs})
 	return r
 }
 

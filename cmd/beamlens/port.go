@@ -156,16 +156,15 @@ func (p *port) open(ctx context.Context) (release func()) {
 	for _, s := range append(beam.All(link), beam.Optional(link)...) {
 		p.builtin[s.ID] = s
 	}
+	more := p.first(&o)
 	e, err := engine.New(o)
 	if err != nil {
 		p.log(levelError, "%v", err)
 		return release
 	}
 	p.engine = e
-	for _, op := range p.config.Operators {
-		if err := p.add(op); err != nil {
-			p.log(levelWarning, "operator %s is left out: %v", op.Name, err)
-		}
+	for _, op := range more {
+		p.leftOut(op, p.add(op))
 	}
 	return release
 }

@@ -85,6 +85,35 @@ func (p *port) changed(c change) error {
 	return p.add(op)
 }
 
+// first gives the engine what it begins with: the skills, each with the first of its operators. It returns the other operators.
+func (p *port) first(o *engine.Options) (more []portOperator) {
+	o.Operators = map[string]engine.OperatorOptions{}
+	for _, op := range p.config.Operators {
+		s, err := p.skill(op)
+		if err != nil {
+			p.leftOut(op, err)
+			continue
+		}
+		if p.watched[op.called()] != nil {
+			more = append(more, op)
+			continue
+		}
+		o.Skills, o.Operators[s.ID] = append(o.Skills, s), op.options()
+		p.running[op.Name], p.watched[op.called()] = op, s
+	}
+	return more
+}
+
+func (p *port) leftOut(op portOperator, err error) {
+	if err != nil {
+		p.log(levelWarning, "operator %s is left out: %v", op.Name, err)
+	}
+}
+
+func (op portOperator) options() engine.OperatorOptions {
+	return engine.OperatorOptions{Name: op.Name, Compaction: agent.Compaction{MaxTokens: op.MaxTokens, KeepLast: op.KeepLast}}
+}
+
 // add lets an operator run. One that runs already, as it is described, is left alone; one that is described otherwise is replaced.
 func (p *port) add(op portOperator) error {
 	if old, ok := p.running[op.Name]; ok {
@@ -102,7 +131,7 @@ func (p *port) add(op portOperator) error {
 	if err != nil {
 		return err
 	}
-	if err := p.engine.Add(s, engine.OperatorOptions{Name: op.Name, Compaction: agent.Compaction{MaxTokens: op.MaxTokens, KeepLast: op.KeepLast}}); err != nil {
+	if err := p.engine.Add(s, op.options()); err != nil {
 		return err
 	}
 	p.running[op.Name] = op
@@ -138,7 +167,7 @@ func (op portOperator) called() string {
 // skill gives the skill of an operator: the one that runs, if one of its other operators has it.
 func (p *port) skill(op portOperator) (*skill.Skill, error) {
 	if s := p.watched[op.called()]; s != nil {
-		return s, nil
+		return s, nil // it has been checked
 	}
 	if op.Custom == nil {
 		if s := p.builtin[op.Skill]; s != nil {

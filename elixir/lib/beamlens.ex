@@ -41,6 +41,9 @@ defmodule Beamlens do
   `:telemetry` events, if the application has `:telemetry`: see `Beamlens.Telemetry`. The state of the operators: `list_operators/0`.
   """
 
+  @doc "Starts it, linked to the caller. In an application it is a child: `{Beamlens, options}`."
+  def start_link(opts), do: Beamlens.Supervisor.start_link(opts)
+
   @doc "A child of your supervision tree."
   def child_spec(opts) do
     # Transient: a supervisor that gives up ends with :shutdown, and is then left alone. It does not take the application along.

@@ -29,8 +29,15 @@ defmodule Beamlens.ApplicationTest do
              primary: "Both",
              clients: [
                %{name: "Claude", provider: "anthropic", options: %{model: "claude-haiku-4-5-20251001"}, retry_policy: "DefaultRetry"},
+               %{name: "Bedrock", provider: "aws-bedrock", options: %{model: "anthropic.claude-3-5-haiku-20241022-v1:0", region: "us-east-1"}},
+               %{name: "Gemini", provider: "google-ai", options: %{model: "gemini-2.0-flash"}},
+               %{name: "Vertex", provider: "vertex-ai", options: %{model: "gemini-2.5-pro", location: "us-central1", project_id: "garden"}},
+               %{name: "GPT", provider: "openai", options: %{model: "gpt-4o-mini"}},
+               %{name: "Azure", provider: "azure-openai", options: %{resource_name: "garden", deployment_id: "mini", api_version: "2024-02-01"}},
+               %{name: "Router", provider: "openrouter", options: %{model: "openai/gpt-4o-mini"}},
                %{name: "Local", provider: "openai-generic", options: %{base_url: "http://localhost:11434/v1", model: "llama3.2"}},
-               %{name: "Both", provider: "fallback", options: %{strategy: ["Claude", "Local"]}}
+               %{name: "Turns", provider: "round-robin", options: %{strategy: ["GPT", "Gemini"]}},
+               %{name: "Both", provider: "fallback", options: %{strategy: ["Claude", "Turns", "Local"]}}
              ]
            }}
         ]
@@ -80,10 +87,19 @@ defmodule Beamlens.ApplicationTest do
         true = Enum.map(Beamlens.list_operators(), & &1.name) == names
         for name <- names, do: await(fn -> match?({:ok, %{running: true}}, Beamlens.operator_status(name)) end, name)
         %{running: _, alert_count: _} = Beamlens.Coordinator.status()
+        ^names = Beamlens.Operator.Supervisor.configured_operators()
+        {:ok, _} = Beamlens.Operator.Supervisor.start_operator(:allocator)
+        {:error, {:unknown_builtin_skill, :weeds}} = Beamlens.Operator.Supervisor.start_operator(:weeds)
+        {:ok, _} = Beamlens.Operator.Supervisor.start_operator(name: :cache, skill: Garden.Skills.Redis)
+        for name <- [:allocator, :cache], do: await(fn -> match?({:ok, %{running: true}}, Beamlens.operator_status(name)) end, name)
+        {:ok, %{"system" => prompt}} = Beamlens.payload(:cache)
+        true = prompt =~ "You watch Redis."
+        for name <- [:allocator, :cache], do: :ok = Beamlens.Operator.Supervisor.stop_operator(name)
+        ^names = Enum.map(Beamlens.list_operators(), & &1.name)
         ms = System.convert_time_unit(1, :millisecond, :native)
         for i <- 1..200, do: :telemetry.execute([:garden, :repo, :query], %{total_time: ms * i, query_time: ms * i, queue_time: ms}, %{source: "beds", result: {:ok, nil}})
         %{query_count: 200, slow_query_count: 101, avg_query_time_ms: 100.5} = Beamlens.Skill.Ecto.TelemetryStore.query_stats(Garden.Repo)
-        [%{source: "beds", total_ms: 200.0} | _] = Beamlens.Skill.Ecto.TelemetryStore.slow_queries(Garden.Repo, 50)
+        [%{source: "beds", total_time_ms: 200.0} | _] = Beamlens.Skill.Ecto.TelemetryStore.slow_queries(Garden.Repo, 50)
         me = self()
         hear = fn [_, _, what], _, meta, _ -> send(me, {what, meta}) end
         :telemetry.attach_many("check", [[:beamlens, :operator, :alert_fired], [:beamlens, :coordinator, :insight_produced]], hear, nil)

@@ -84,10 +84,10 @@ defmodule BeamlensTest do
     assert log =~ "needs a name:"
   end
 
-  test "with no operators nothing is started" do
+  test "with no operators there is no engine" do
     start_supervised!({Beamlens, operators: []})
     assert Beamlens.list_operators() == []
-    assert Process.whereis(Beamlens.Engine) == nil
+    assert %{phase: :idle, os_pid: nil} = Beamlens.Engine.facts()
     assert Beamlens.ask("?") == {:error, :not_running}
   end
 
@@ -152,23 +152,71 @@ defmodule BeamlensTest do
     end
   end
 
-  test "nothing is emitted twice, and names are those of the original", _ do
+  # Those of the original, and :think, which it emits and does not list.
+  @original [
+    llm: ~w(start stop exception)a,
+    tool: ~w(start stop exception)a,
+    compaction: ~w(start stop)a,
+    operator: ~w(started iteration_start state_change alert_fired alert_failed get_alerts take_snapshot get_snapshot get_snapshots
+                   execute_start execute_complete execute_error wait think llm_error loop_stopped unexpected_message)a,
+    coordinator: ~w(started alert_received iteration_start get_alerts update_alert_statuses insight_produced done think llm_error
+                   loop_stopped unexpected_message)a
+  ]
+
+  test "the names of events are those of the original, and more" do
     names = Beamlens.Telemetry.event_names()
     assert names == Enum.uniq(names)
-
-    for name <- [
-          [:llm, :start],
-          [:tool, :stop],
-          [:operator, :alert_fired],
-          [:operator, :wait],
-          [:coordinator, :insight_produced],
-          [:compaction, :start]
-        ] do
-      assert [:beamlens | name] in names
-    end
-
+    for {group, events} <- @original, event <- events, do: assert([:beamlens, group, event] in names)
     assert Beamlens.Telemetry.generate_trace_id() =~ ~r/^[0-9a-f]{32}$/
     assert :ok = Beamlens.Telemetry.attach_default_logger(level: :debug)
+    assert {:error, :already_exists} = Beamlens.Telemetry.attach_default_logger()
     assert :ok = Beamlens.Telemetry.detach_default_logger()
+  end
+
+  test "a tool of the application has the events of a tool" do
+    for event <- [:start, :stop, :exception], do: subscribe([:beamlens, :tool, event])
+    assert Beamlens.Telemetry.tool_span(%{tool_name: "mine"}, fn -> 5 end) == 5
+    assert_received {[_, _, :start], %{system_time: _}, %{tool_name: "mine"}}
+    assert_received {[_, _, :stop], %{duration: _}, %{tool_name: "mine", result: 5}}
+    assert_raise ArgumentError, fn -> Beamlens.Telemetry.tool_span(%{}, fn -> raise ArgumentError, "no" end) end
+    assert_received {[_, _, :exception], %{duration: _}, %{kind: :error, reason: %ArgumentError{}, stacktrace: [_ | _]}}
+    assert catch_throw(Beamlens.Telemetry.tool_span(%{}, fn -> throw(:no) end)) == :no
+    assert_received {[_, _, :exception], _, %{kind: :throw, reason: :no}}
+  end
+
+  test "events carry what those of the original carried", %{store: store} do
+    for {group, events} <- @original, event <- events, do: subscribe([:beamlens, group, event])
+    start_supervised!({Beamlens, operators: [:beam], store: store})
+    running(:beam)
+    flood()
+    assert_receive {[_, :coordinator, :insight_produced], %{system_time: _}, %{trace_id: <<_::binary-32>>, insight: _}}, 40_000
+    assert_receive {[_, :coordinator, :done], _, %{trace_id: _, running: _, alert_count: _, has_unread: unread}}, 10_000
+    assert is_boolean(unread)
+    stop_supervised!(Beamlens)
+
+    for {event, measurements, metadata} <- [
+          {[:llm, :start], [:system_time], [:trace_id, :iteration, :context_size, :operator]},
+          {[:llm, :stop], [:duration], [:trace_id, :iteration, :tool_selected, :intent]},
+          {[:tool, :start], [:system_time], [:trace_id, :tool_name, :intent]},
+          {[:tool, :stop], [:duration], [:trace_id, :tool_name, :intent]},
+          {[:operator, :started], [:system_time], [:operator]},
+          {[:operator, :iteration_start], [:system_time], [:trace_id, :operator, :iteration, :operator_state]},
+          {[:operator, :state_change], [:system_time], [:trace_id, :operator, :from, :to, :reason]},
+          {[:operator, :take_snapshot], [:system_time], [:trace_id, :operator, :snapshot_id]},
+          {[:operator, :alert_fired], [:system_time], [:trace_id, :operator, :alert]},
+          {[:operator, :wait], [:system_time], [:trace_id, :operator, :ms]},
+          {[:coordinator, :started], [:system_time], [:running, :alert_count]},
+          {[:coordinator, :alert_received], [:system_time], [:alert_id, :operator, :running, :alert_count]},
+          {[:coordinator, :iteration_start], [:system_time], [:trace_id, :iteration, :running, :alert_count]},
+          {[:coordinator, :get_alerts], [:system_time], [:trace_id, :count]},
+          {[:coordinator, :loop_stopped], [:system_time], [:reason]}
+        ] do
+      name = [:beamlens | event]
+      assert_receive {^name, measured, meta}, 1_000
+      for key <- measurements, do: assert(is_integer(measured[key]), "#{inspect(name)}: #{inspect(measured)}")
+      for key <- metadata, do: assert(Map.has_key?(meta, key), "#{inspect(name)}: #{inspect(meta)}")
+      # What is not known here has text as its key.
+      assert Enum.all?(Map.keys(meta), &is_atom/1), "#{inspect(name)}: #{inspect(meta)}"
+    end
   end
 end

@@ -15,16 +15,25 @@ defmodule Beamlens.ServedTest do
   end
 
   # Greets, says the messages, and keeps what it is told. Returns the answers by id, when there are so many.
-  defp engine(%{dir: dir}, messages, count \\ nil) do
+  defp engine(context, messages, count \\ nil) do
+    path = begin(context, messages)
+    answers(path, count || length(messages))
+  end
+
+  defp begin(%{dir: dir}, messages) do
     path = Path.join(dir, "engine")
     File.write!(path <> ".says", Enum.map([{:hello, 1, %{}} | messages], &frame/1))
     File.write!(path, "#!/bin/sh\ncat #{path}.says\nexec cat > #{path}.heard\n")
     File.chmod!(path, 0o755)
     start_supervised!({Beamlens, operators: [:beam, [name: :cache, skill: TestSkill]], path: path, store: false, silence: 60_000})
 
+    path
+  end
+
+  defp answers(path, count) do
     eventually(fn ->
       answers = for m <- heard(path), elem(m, 0) in [:reply, :error], into: %{}, do: {elem(m, 1), m}
-      if map_size(answers) >= (count || length(messages)), do: answers
+      if map_size(answers) >= count, do: answers
     end)
   end
 
@@ -41,13 +50,13 @@ defmodule Beamlens.ServedTest do
   test "functions of skills and of the probe, and nothing else", context do
     answers =
       engine(context, [
-        {:skill, 1, "cache", "redis_info", []},
-        {:skill, 2, "cache", "slowLog", [1]},
-        {:skill, 3, "cache", "slowLog", []},
-        {:skill, 4, "cache", "nope", []},
+        {:skill, 1, "Beamlens.TestSkill", "redis_info", []},
+        {:skill, 2, "Beamlens.TestSkill", "slowLog", [1]},
+        {:skill, 3, "Beamlens.TestSkill", "slowLog", []},
+        {:skill, 4, "Beamlens.TestSkill", "nope", []},
         {:skill, 5, "nobody", "", []},
-        {:skill, 6, "cache", "slowLog", [1, 2, 3]},
-        {:skill, 7, "cache", "", []},
+        {:skill, 6, "Beamlens.TestSkill", "slowLog", [1, 2, 3]},
+        {:skill, 7, "Beamlens.TestSkill", "", []},
         {:call, 8, "os", "cmd", ["id"]},
         {:call, 9, "beamlens_probe", "nope", []},
         {:call, 10, "beamlens_probe", "vsn", []},
@@ -79,16 +88,38 @@ defmodule Beamlens.ServedTest do
           {fn -> Enum.map(1..100_000_000, &Integer.to_string/1) end, :killed, "memory"}
         ] do
       TestSkill.set(:info, fun)
-      assert %{1 => {:error, 1, ^class, text, _}} = engine(context, [{:skill, 1, "cache", "redis_info", []}])
+      assert %{1 => {:error, 1, ^class, text, _}} = engine(context, [{:skill, 1, "Beamlens.TestSkill", "redis_info", []}])
       assert text =~ says
       stop_supervised!(Beamlens)
       File.rm(Path.join(context.dir, "engine.heard"))
     end
   end
 
+  for {what, class, fun} <- [
+        {"loop", :timeout, quote(do: fn -> Stream.cycle([1]) |> Enum.each(& &1) end)},
+        {"eat memory", :killed,
+         quote(do: fn -> Stream.iterate([], &[&1, &1 | Enum.to_list(1..1000)]) |> Enum.take(1_000_000) end)},
+        {"raise", :error, quote(do: fn -> raise "no" end)}
+      ] do
+    test "eight callbacks that #{what} at a time do not change how long the application takes", context do
+      me = self()
+
+      TestSkill.set(:info, fn ->
+        send(me, :working)
+        unquote(fun).()
+      end)
+
+      path = begin(context, for(id <- 1..8, do: {:skill, id, "Beamlens.TestSkill", "redis_info", []}))
+      assert_receive :working, 10_000
+      unharmed()
+      assert Enum.all?(answers(path, 8), &match?({_, {:error, _, unquote(class), _, _}}, &1))
+      unharmed()
+    end
+  end
+
   test "eight calls at a time, each for five seconds", context do
     TestSkill.set(:info, fn -> Process.sleep(:infinity) end)
-    answers = engine(context, for(id <- 1..10, do: {:skill, id, "cache", "redis_info", []}))
+    answers = engine(context, for(id <- 1..10, do: {:skill, id, "Beamlens.TestSkill", "redis_info", []}))
     assert Enum.frequencies(for {_, m} <- answers, do: elem(m, 2)) == %{timeout: 8, busy: 2}
     assert Beamlens.Engine.facts().workers == 0
   end
@@ -101,7 +132,12 @@ defmodule Beamlens.ServedTest do
       Process.sleep(:infinity)
     end)
 
-    engine(context, [{:skill, 1, "cache", "redis_info", []}, {:cancel, 1}, {:call, 2, "beamlens_probe", "vsn", []}], 1)
+    engine(
+      context,
+      [{:skill, 1, "Beamlens.TestSkill", "redis_info", []}, {:cancel, 1}, {:call, 2, "beamlens_probe", "vsn", []}],
+      1
+    )
+
     # Either it had begun and is dead, or it was dead before it began.
     receive do
       {:working, pid} -> eventually(fn -> not Process.alive?(pid) end)

@@ -20,6 +20,9 @@ defmodule Beamlens.Alert do
   | `node` | the node, an atom |
   | `trace_id` | 32 hexadecimal digits: the investigation, the same as in the events of its run |
   """
+  # Elixir has a JSON encoder of its own since 1.18. Those of Jason are in encoders.ex.
+  if Code.ensure_loaded?(JSON.Encoder), do: @derive(JSON.Encoder)
+
   @enforce_keys [:id, :operator, :anomaly_type, :severity, :summary]
   defstruct [
     :id,

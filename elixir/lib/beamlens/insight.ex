@@ -16,6 +16,9 @@ defmodule Beamlens.Insight do
   | `created_at` | `DateTime`, UTC |
   | `trace_id` | 32 hexadecimal digits |
   """
+  # Elixir has a JSON encoder of its own since 1.18. Those of Jason are in encoders.ex.
+  if Code.ensure_loaded?(JSON.Encoder), do: @derive(JSON.Encoder)
+
   @enforce_keys [:id, :alert_ids, :correlation_type, :summary, :confidence]
   defstruct [
     :id,

@@ -21,6 +21,7 @@ defmodule Beamlens.Notifier do
 
   @doc false
   # Never waits.
+  def tell(nil, _), do: :ok
   def tell(queue, {:event, _} = message), do: put(queue, __MODULE__, message)
   def tell(queue, {:log, _, _} = message), do: put(queue, __MODULE__.Log, message)
 
@@ -45,13 +46,13 @@ defmodule Beamlens.Notifier do
   def init(config) do
     {waiting, _} = @counters[config.name]
     :counters.put(config.queue, waiting, 0)
-    {:ok, Map.put(config, :names, Map.new(config.operators, &{&1.wire, &1}))}
+    {:ok, config}
   end
 
   @impl true
   def handle_info({:event, event}, state) do
     :counters.sub(state.queue, 1, 1)
-    Beamlens.Telemetry.emit(event, state.names)
+    Beamlens.Telemetry.emit(event)
     {:noreply, state}
   end
 

@@ -9,6 +9,9 @@ defmodule Beamlens.Snapshot do
   | `captured_at` | `DateTime`, UTC |
   | `data` | a map with text as keys, JSON-safe |
   """
+  # Elixir has a JSON encoder of its own since 1.18. Those of Jason are in encoders.ex.
+  if Code.ensure_loaded?(JSON.Encoder), do: @derive(JSON.Encoder)
+
   @enforce_keys [:id, :captured_at, :data]
   defstruct [:id, :skill, :captured_at, data: %{}]
 

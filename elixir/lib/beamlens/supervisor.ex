@@ -4,9 +4,12 @@ defmodule Beamlens.Supervisor do
 
   ```
   Beamlens.Supervisor
-  ├── Beamlens.Notifier       runs the telemetry handlers, so that a slow one holds up nobody else
-  ├── Beamlens.Notifier.Log   writes what the engine says into the log
-  └── Beamlens.Engine         the engine: its port, its calls, its restarts
+  ├── Beamlens.OperatorRegistry     the processes of operators, by name
+  ├── Beamlens.Notifier             runs the telemetry handlers, so that a slow one holds up nobody else
+  ├── Beamlens.Notifier.Log         writes what the engine says into the log
+  ├── Beamlens.Operator.Supervisor
+  │   └── Beamlens.Operator …       one for each operator, which stands for it: it sleeps
+  └── Beamlens.Engine               the engine: its port, its calls, its restarts
   ```
   """
   use Supervisor
@@ -19,11 +22,10 @@ defmodule Beamlens.Supervisor do
   def init(opts) do
     {operators, complaints} = Beamlens.Operator.parse(Keyword.get_lazy(opts, :operators, fn -> config(:operators, []) end))
     for text <- complaints, do: Logger.error("BeamLens: " <> text, domain: [:beamlens])
-    Beamlens.Status.init(operators)
     queue = Beamlens.Notifier.new_queue()
+    Beamlens.Status.init(operators, queue)
 
     engine = %{
-      operators: operators,
       queue: queue,
       app: app(),
       client_registry: opts[:client_registry] || config(:client_registry, nil),
@@ -35,12 +37,16 @@ defmodule Beamlens.Supervisor do
       silence: opts[:silence] || 10_000
     }
 
-    notifiers =
-      for name <- [Beamlens.Notifier, Beamlens.Notifier.Log],
-          do: {Beamlens.Notifier, %{name: name, operators: operators, queue: queue}}
+    # The engine comes last: then it begins with all operators at once.
+    children = [
+      {Registry, keys: :unique, name: Beamlens.OperatorRegistry},
+      {Beamlens.Notifier, %{name: Beamlens.Notifier, queue: queue}},
+      {Beamlens.Notifier, %{name: Beamlens.Notifier.Log, queue: queue}},
+      Beamlens.Operator.Supervisor,
+      {Beamlens.Engine, engine}
+    ]
 
-    children = notifiers ++ [{Beamlens.Engine, engine}]
-    Supervisor.init(if(operators == [], do: [], else: children), strategy: :one_for_one, max_restarts: 10, max_seconds: 60)
+    Supervisor.init(children, strategy: :one_for_one, max_restarts: 10, max_seconds: 60)
   end
 
   defp config(key, default), do: Application.get_env(:beamlens, key, default)

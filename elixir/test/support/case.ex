@@ -2,6 +2,10 @@ defmodule Beamlens.Case do
   @moduledoc false
   use ExUnit.CaseTemplate
 
+  # Milliseconds in which processes of the application must answer each other, at the 99th percentile. It is some microseconds; a
+  # machine on which tests of others run has worse moments than that.
+  @most 5
+
   using do
     quote do
       import Beamlens.Case
@@ -84,6 +88,12 @@ defmodule Beamlens.Case do
   end
 
   def signal(name, os_pid), do: System.cmd("kill", ["-#{name}", "#{os_pid}"])
+
+  def unharmed do
+    {median, p99} = latency()
+    assert median < 500, "the median is #{median} us"
+    assert p99 < @most * 1_000, "the 99th percentile is #{p99} us"
+  end
 
   # How long the application's own processes take to answer each other: the median and the worst of n round trips, in microseconds.
   def latency(n \\ 2_000) do

@@ -25,3 +25,38 @@ defmodule Beamlens.TestSkill do
     }
   end
 end
+
+defmodule Beamlens.OtherSkill do
+  @moduledoc false
+  # Another skill that has the same id, as two repositories have a skill ecto each.
+  @behaviour Beamlens.Skill
+
+  @impl true
+  def id, do: :redis
+  @impl true
+  def system_prompt, do: "You watch the other Redis."
+  @impl true
+  def snapshot, do: %{clients: 500}
+  @impl true
+  def callback_docs, do: "- `other_info()`"
+  @impl true
+  def rules, do: Beamlens.TestSkill.rules()
+  @impl true
+  def callbacks, do: %{"other_info" => fn -> %{version: "8"} end}
+end
+
+defmodule Beamlens.BadSkill do
+  @moduledoc false
+  @behaviour Beamlens.Skill
+
+  @impl true
+  def id, do: :bad
+  @impl true
+  def system_prompt, do: ""
+  @impl true
+  def snapshot, do: %{}
+  @impl true
+  def callback_docs, do: ""
+  @impl true
+  def callbacks, do: raise("no callbacks")
+end

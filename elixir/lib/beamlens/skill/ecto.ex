@@ -108,7 +108,7 @@ defmodule Beamlens.Skill.Ecto do
   def callback_docs do
     """
     - `ecto_query_stats()` → {window_s, query_count, query_count_1m, avg_query_time_ms, max_query_time_ms, p95_query_time_ms, slow_query_count, error_count}
-    - `ecto_slow_queries(limit = 10)` → [{at, source, total_ms, query_ms, queue_ms, result}], newest first
+    - `ecto_slow_queries(limit = 10)` → [{at, source, total_time_ms, query_time_ms, queue_time_ms, result}], newest first
     - `ecto_pool_stats()` → {avg_queue_time_ms, max_queue_time_ms, p95_queue_time_ms, high_contention_count}
     - `ecto_db_slow_queries(limit = 10)`, `ecto_index_usage()`, `ecto_unused_indexes()`, `ecto_table_sizes(limit = 10)`, `ecto_cache_hit()`,
       `ecto_locks()`, `ecto_long_running()`, `ecto_bloat(limit = 10)`, `ecto_connections()` → rows of PostgreSQL's statistics, or
