@@ -89,11 +89,13 @@ type Message struct {
 	Native  *Native      `json:"native,omitempty"`
 }
 
-// Native is a turn as the wire gave it. It is replayed byte for byte to the same wire and model, and left out for others.
+// Native is a turn as the wire gave it. It is replayed byte for byte to the same wire and model, and left out for others. Some
+// providers bind a turn to all that was before it; Prefix is then the hash of that, and after anything else the turn is left out too.
 type Native struct {
-	Wire  string          `json:"wire"`
-	Model string          `json:"model"`
-	Turn  json.RawMessage `json:"turn"`
+	Wire   string          `json:"wire"`
+	Model  string          `json:"model"`
+	Prefix string          `json:"prefix,omitempty"`
+	Turn   json.RawMessage `json:"turn"`
 }
 
 // Tool is what a model may call.
