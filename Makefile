@@ -43,9 +43,9 @@ fuzz: go.work ## Fuzz every decoder, FUZZTIME (default 70s) each: ten minutes
 simulate: ## Run the detectors over 200 healthy metrics of two weeks, and over faults: where their constants come from
 	@BEAMLENS_SIMULATE=1 $(GO) test -count=1 -timeout 20m -v -run 'Healthy|FaultsAreFound' ./detect/
 
-soak: go.work ## Every scenario, RabbitMQ and ejabberd for fifteen minutes; about two hours
+soak: go.work ## Every scenario, a healthy shop for an hour and, replayed, for eight and thirty, RabbitMQ and ejabberd for fifteen minutes; three hours
 	@BEAMLENS_SETUP=soak scripts/setup
-	@BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 150m -v ./internal/scenario/ && \
+	@BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 BEAMLENS_SOAK_MINUTES=$(or $(SOAK_MINUTES),60) $(GO) test -count=1 -timeout 240m -v ./internal/scenario/ && \
 	BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 10m -v ./ext/postgres/cluster/ && \
 	BEAMLENS_NEED_ERLANG=1 BEAMLENS_SOAK=1 $(GO) test -count=1 -timeout 60m -v -run 'RabbitMQ|Ejabberd' ./internal/e2e/
 

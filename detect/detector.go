@@ -209,16 +209,28 @@ func (d *Detector) stepRules(now int64, x float64) {
 	}
 }
 
+// onset is when something began, within ± some time. The zero value: look for it in the samples that are kept in full.
+type onset struct {
+	at     int64
+	unsure time.Duration
+}
+
 // tell gives a score to its channel and passes on what changed.
-func (d *Detector) tell(c *channel, l *layer, score float64, now int64, x, ordinary float64) {
+func (d *Detector) tell(c *channel, l *layer, score float64, now int64, x, ordinary float64, began onset) {
 	told, alert, cleared := c.step(l, d.metric.Budget, score, now, d.age(now))
 	if told || cleared {
-		d.emit(Change{Kind: l.kind, Cleared: cleared, Alert: alert, Score: score}, x, ordinary)
+		change := Change{Kind: l.kind, Cleared: cleared, Alert: alert, Score: score}
+		if began.at != 0 {
+			change.Onset, change.Uncertainty = time.Unix(0, began.at), began.unsure
+		}
+		d.emit(change, x, ordinary)
 	}
 }
 
 func (d *Detector) emit(c Change, x, ordinary float64) {
 	c.Value, c.Ordinary, c.Rate = x, ordinary, d.Rate()
-	c.Onset, c.Uncertainty = d.ring.onset(ordinary)
+	if c.Onset.IsZero() {
+		c.Onset, c.Uncertainty = d.ring.onset(ordinary)
+	}
 	d.out = append(d.out, c)
 }

@@ -1,6 +1,9 @@
 package detect
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // The constants of the flat layer: minutes.
 const (
@@ -46,5 +49,7 @@ func (d *Detector) stepFlat(now int64, x float64, moved bool) {
 	}
 	// It is no matter of how much: what was not confirmed does not make the next one wait.
 	f.Channel.Ordinary = 0
-	d.tell(&f.Channel, &flatLayer, score, now, x, d.saved.Slow)
+	still := bits.TrailingZeros8(f.Recent) // minutes since it last moved; 8: longer
+	began := onset{now - int64(still)*int64(time.Minute), time.Minute}
+	d.tell(&f.Channel, &flatLayer, score, now, x, d.saved.Slow, began)
 }

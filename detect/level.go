@@ -21,6 +21,7 @@ const (
 	seasonMin    = 3   // days that must have been seen
 	seasonBetter = 0.8 // it is used when its error is below this share of the plain one's
 	errorMemory  = 1440.0
+	levelRecent  = 16 // minutes in which its beginning is looked for
 )
 
 var levelLayer = layer{kind: KindLevel, notable: 3.5, alert: 5, rest: time.Hour, clear: 8}
@@ -32,8 +33,9 @@ type level struct {
 	Tail       tail
 	Scores     [7]float64
 	Channel    channel
-	Variation  float64 // mean, until it is decided
-	Log        bool    // values are log1p
+	Recent     [levelRecent]float32 // means of minutes, newest last
+	Variation  float64              // mean, until it is decided
+	Log        bool                 // values are log1p
 	Season     season
 	SeasonUsed bool
 }
@@ -79,6 +81,8 @@ func (d *Detector) stepLevel(now int64, x float64, m *minute) {
 	e := tail.evidence(z)
 	copy(l.Scores[1:], l.Scores[:])
 	l.Scores[0] = e
+	copy(l.Recent[:], l.Recent[1:])
+	l.Recent[levelRecent-1] = float32(mean)
 	if !l.Channel.Open {
 		d.learnLevel(l, mean, expected, zPlain, known)
 	}
@@ -96,13 +100,34 @@ func (d *Detector) stepLevel(now int64, x float64, m *minute) {
 	if l.Log {
 		ordinary = math.Expm1(ordinary)
 	}
-	d.tell(&l.Channel, &levelLayer, score, now, x, ordinary)
+	var began onset
+	if score > levelLayer.notable && !l.Channel.Open {
+		if began = l.since(m); d.ring.n > 0 {
+			if oldest, _ := d.ring.back(d.ring.n - 1); began.at > oldest+int64(time.Minute) {
+				began = d.ring.shift() // to the second
+			}
+		}
+	}
+	d.tell(&l.Channel, &levelLayer, score, now, x, ordinary, began)
 	if l.Channel.Open && l.Channel.Held > levelOld {
 		l.Base = mean
 		l.Channel.Confirmed = true // what came to stay is no false alarm
 		l.Channel.close(now)
 		d.emit(Change{Kind: KindLevel, Cleared: true}, x, ordinary)
 	}
+}
+
+// since finds in which of the recent minutes the mean has changed.
+func (l *level) since(m *minute) onset {
+	var x [levelRecent]float64
+	for i, v := range l.Recent {
+		x[i] = float64(v)
+	}
+	n := int(min(l.Minutes, levelRecent))
+	at, low, high := shifted(x[levelRecent-n:])
+	minutes := func(i int) int64 { return (m.Index - int64(n-1-i)) * int64(time.Minute) }
+	began := minutes(at)
+	return onset{began, duration(max(began-minutes(low-1), minutes(high+1)-began))}
 }
 
 // decideScale says whether the minutes so far were thrown away because the scale has become logarithmic.

@@ -7,7 +7,7 @@ import (
 )
 
 // savedVersion changes when the layout of saved does: what was learnt is then learnt anew.
-const savedVersion = 1
+const savedVersion = 2
 
 // Save gives what the detector has learnt, about 1.5 KB. What is open now is not part of it: rules and limits find it again.
 func (d *Detector) Save() ([]byte, error) {

@@ -45,7 +45,7 @@ func (d *Detector) stepSpike(now int64, x float64) {
 	}
 	score := third(&s.Scores)
 	d.score = max(d.score, score/spikeLayer.alert)
-	d.tell(&s.Channel, &spikeLayer, score, now, x, s.Fast)
+	d.tell(&s.Channel, &spikeLayer, score, now, x, s.Fast, onset{})
 	if s.Channel.Open && s.Channel.Held > spikeLevel {
 		s.Fast = x // the fast channel has to follow
 	}
