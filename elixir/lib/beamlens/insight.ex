@@ -12,7 +12,11 @@ defmodule Beamlens.Insight do
   | `confidence` | `:high`, `:medium`, `:low` |
   | `culprit` | as in `Beamlens.Alert` |
   | `path` | metrics from cause to effect |
-  | `evidence`, `alternatives`, `gaps` | what it rests on, what was ruled out, what could not be read: a line each |
+  | `probability` | that the culprit is right, 0 to 1; `confidence` is the word for it |
+  | `cause_alert_id` | the alert that led to the others, or nil |
+  | `evidence`, `alternatives`, `gaps`, `would_change` | what it rests on, what was ruled out, what is not known, what would change it: a line each |
+  | `evidence_ids` | the snapshots that show it |
+  | `outcome` | nil, or `%{verdict: :confirmed or :withdrawn, why: text, at: DateTime}` |
   | `created_at` | `DateTime`, UTC |
   | `trace_id` | 32 hexadecimal digits |
   """
@@ -29,14 +33,20 @@ defmodule Beamlens.Insight do
     :created_at,
     :culprit,
     :trace_id,
+    :probability,
+    :cause_alert_id,
+    :outcome,
     alert_ids: [],
     path: [],
     evidence: [],
     alternatives: [],
-    gaps: []
+    gaps: [],
+    would_change: [],
+    evidence_ids: []
   ]
 
   @correlations %{"temporal" => :temporal, "causal" => :causal, "symptomatic" => :symptomatic}
+  @verdicts %{"confirmed" => :confirmed, "withdrawn" => :withdrawn}
   @confidences %{"high" => :high, "medium" => :medium, "low" => :low}
 
   @doc false
@@ -54,7 +64,15 @@ defmodule Beamlens.Insight do
       path: m["path"] || [],
       evidence: m["evidence"] || [],
       alternatives: m["alternatives"] || [],
-      gaps: m["gaps"] || []
+      gaps: m["gaps"] || [],
+      would_change: m["would_change"] || [],
+      evidence_ids: m["evidence_ids"] || [],
+      probability: m["probability"],
+      cause_alert_id: m["cause_alert_id"],
+      outcome: outcome(m["outcome"])
     }
   end
+
+  defp outcome(%{"verdict" => verdict} = m), do: %{verdict: @verdicts[verdict], why: m["why"], at: Beamlens.Snapshot.time(m["at"])}
+  defp outcome(_), do: nil
 end

@@ -35,6 +35,7 @@ defmodule Beamlens.Telemetry do
     {[:coordinator, :get_alerts], "count"},
     {[:coordinator, :update_alert_statuses], "alert_ids, status, reason"},
     {[:coordinator, :insight_produced], "insight, a Beamlens.Insight"},
+    {[:coordinator, :insight_followed], "insight, verdict, why: what has happened since bears it out, or does not"},
     {[:coordinator, :invoke_operators], "skills"},
     {[:coordinator, :wait], "ms"},
     {[:coordinator, :done], "has_unread"},
