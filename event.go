@@ -29,6 +29,7 @@ const (
 	EventAlertUpdated    = "operator.alert_updated"
 	EventAlertCleared    = "operator.alert_cleared"
 	EventAlertFailed     = "operator.alert_failed"
+	EventUngrounded      = "claim.ungrounded" // sentences of a model were dropped, because they say what was not read
 	EventInsightProduced = "coordinator.insight_produced"
 	EventInsightFollowed = "coordinator.insight_followed" // its outcome is known, or has changed
 )

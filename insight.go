@@ -82,6 +82,14 @@ func ConfidenceOf(p float64) Confidence {
 	return Low
 }
 
+// Lower is the next lower confidence.
+func (c Confidence) Lower() Confidence {
+	if c == High {
+		return Medium
+	}
+	return Low
+}
+
 // Probability is what a confidence stands for where only the word is known.
 func (c Confidence) Probability() float64 {
 	switch c {

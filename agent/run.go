@@ -37,6 +37,8 @@ type Options struct {
 	Compaction Compaction
 	Now        func() time.Time // default: the machine's
 
+	// Saw, which may be nil, is told what was read: the input, and what tools gave that do not echo.
+	Saw func(text string)
 	// Observe is told what happens: "llm.start", "llm.stop", "llm.exception", "tool.start", "tool.stop", "tool.exception",
 	// "agent.takeover", "compaction.start", "compaction.stop", "journal.failed".
 	Observe func(name string, fields map[string]any)
@@ -86,6 +88,7 @@ func Run(ctx context.Context, o Options, t *Transcript, input string) (Outcome, 
 	if err := r.append(ctx, llm.Message{Role: llm.User, Text: input}, nil); err != nil {
 		return r.outcome, err
 	}
+	r.Saw(input)
 	model, limit := r.Model, r.MaxTurns
 	if model == nil {
 		model = r.Fallback
@@ -136,6 +139,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Saw == nil {
+		o.Saw = func(string) {}
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, map[string]any) {}
@@ -201,6 +207,9 @@ func (r *runner) turn(ctx context.Context, model llm.Model) (end bool, trouble s
 	if err := r.append(ctx, reply, nil); err != nil {
 		return false, "", err
 	}
+	if result.err == nil && !result.echo {
+		r.Saw(reply.Results[0].Content)
+	}
 	if result.err == nil && result.End {
 		r.outcome.Ended, r.outcome.Tool, r.outcome.Content = true, answer.Calls[0].Name, result.Content
 		return true, "", nil
@@ -210,7 +219,8 @@ func (r *runner) turn(ctx context.Context, model llm.Model) (end bool, trouble s
 
 type picked struct {
 	Result
-	err error
+	echo bool
+	err  error
 }
 
 // pick runs the tool of a call, if it may be run.
@@ -244,7 +254,7 @@ func (r *runner) pick(ctx context.Context, call llm.ToolCall) (picked, string) {
 	}
 	r.Observe("tool.stop", fields)
 	r.malformed, r.failed = 0, 0
-	return picked{Result: result}, ""
+	return picked{Result: result, echo: tool.Echo}, ""
 }
 
 func patience(n, limit int, why string) string {

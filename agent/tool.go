@@ -20,6 +20,8 @@ type Tool struct {
 	Doc    string // for the model
 	Schema json.RawMessage
 
+	// Echo says that the result repeats what the model wrote, or that the tool tells itself what it read: it is not handed to Saw.
+	Echo bool
 	// Run does it. An error is told to the model, and the run goes on.
 	Run func(ctx context.Context, args json.RawMessage) (Result, error)
 }

@@ -24,6 +24,7 @@ func (r *run) done() agent.Tool {
 			if alerts, err := r.recent(ctx); err == nil {
 				fields["has_unread"] = slices.ContainsFunc(alerts, func(a beamlens.Alert) bool { return a.Status == beamlens.Unread })
 			}
+			r.prose(&in.Answer)
 			r.event("coordinator.done", r.trace, fields)
 			return agent.Result{Content: finished(in), End: true}, nil
 		})

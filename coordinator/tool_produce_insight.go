@@ -93,7 +93,7 @@ func (r *run) state(ctx context.Context, in produceInsightInput) (beamlens.Insig
 	}
 	insight.Probability = min(p, insight.CorrelationType.MaxProbability(shared))
 	insight.Confidence = beamlens.ConfidenceOf(insight.Probability)
-	return insight, nil
+	return insight, r.ground(&insight, alerts)
 }
 
 // replaces lets an insight take the place of an earlier one of the same cause, whose story has grown, and gives the earlier one's id.

@@ -4,13 +4,15 @@ import (
 	"context"
 
 	"github.com/beamlens/beamlens-go/agent"
+	"github.com/beamlens/beamlens-go/claim"
 )
 
 // run is one pass over the alerts.
 type run struct {
 	*Coordinator
-	trace string
-	known known
+	trace  string
+	record claim.Record // what was read
+	known  known
 }
 
 func (r *run) tools() []agent.Tool {
@@ -22,9 +24,11 @@ type thinkInput struct {
 }
 
 func (r *run) think() agent.Tool {
-	return agent.NewTool("think", "Think", "Records a thought, and nothing else.",
+	t := agent.NewTool("think", "Think", "Records a thought, and nothing else.",
 		func(_ context.Context, in thinkInput) (agent.Result, error) {
 			r.event("coordinator.think", r.trace, map[string]any{"thought": in.Thought})
 			return agent.Result{Content: map[string]any{"thought": in.Thought, "recorded": true}}, nil
 		})
+	t.Echo = true
+	return t
 }

@@ -9,6 +9,7 @@ import (
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/agent"
+	"github.com/beamlens/beamlens-go/claim"
 	"github.com/beamlens/beamlens-go/llm"
 )
 
@@ -22,6 +23,7 @@ type run struct {
 	evidence []beamlens.Evidence
 	captured []beamlens.Evidence // in the moment of the findings
 	seen     bytes.Buffer        // what tools returned: an id that is not in here was made up
+	record   *claim.Record       // the same for prose: its numbers must be in here
 	fired    []beamlens.Alert
 }
 
@@ -35,7 +37,7 @@ const (
 
 // begin takes what is pending into a new run.
 func (o *Operator) begin(ctx context.Context, reason string) *run {
-	r := &run{Operator: o, trace: o.Clock.NewTraceID(), fresh: map[string]bool{}}
+	r := &run{Operator: o, trace: o.Clock.NewTraceID(), fresh: map[string]bool{}, record: &claim.Record{}}
 	o.mu.Lock()
 	taken := o.pending
 	o.pending = nil
@@ -65,7 +67,7 @@ func (o *Operator) begin(ctx context.Context, reason string) *run {
 
 // Payload is what the next request would send to the model. It changes nothing. While a run is on, what was said before is left out.
 func (o *Operator) Payload() *llm.Request {
-	r := &run{Operator: o, fresh: map[string]bool{}}
+	r := &run{Operator: o, fresh: map[string]bool{}, record: &claim.Record{}}
 	o.mu.Lock()
 	for _, p := range o.pending {
 		r.fresh[p.finding.ID] = !p.finding.Cleared()
@@ -114,6 +116,7 @@ func (r *run) agentOptions(demand bool) agent.Options {
 	return agent.Options{
 		Model: r.Model, Fallback: r.Fallback, System: r.system, Tools: r.tools(demand),
 		Name: r.Name, Sizes: r.Sizes, RunID: r.trace, Journal: r.Journal, Now: r.Clock.Now, TurnTimeout: r.TurnTimeout, Compaction: compaction,
+		Saw:     r.record.Saw,
 		Observe: func(name string, fields map[string]any) { r.event(name, r.trace, fields) },
 	}
 }
@@ -133,7 +136,12 @@ func (r *run) known(id string) bool {
 
 // saw remembers what a tool returned.
 func (r *run) saw(v any) {
-	if raw, err := agent.Encode(v); err == nil && r.seen.Len()+len(raw) <= maxSeen {
+	raw, err := agent.Encode(v)
+	if err != nil {
+		return
+	}
+	r.record.Saw(string(raw))
+	if r.seen.Len()+len(raw) <= maxSeen {
 		r.seen.Write(raw)
 	}
 }
@@ -259,6 +267,7 @@ func (r *run) input(reason, question string) string {
 	for _, v := range in.Findings {
 		r.seen.WriteString(v.ID)
 	}
+	r.derive(in)
 	return "Current state: " + in.State + ".\n\n```json\n" + string(raw) + "\n```"
 }
 

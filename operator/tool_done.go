@@ -18,6 +18,7 @@ type finished struct {
 func (r *run) done() agent.Tool {
 	return agent.NewTool("done", "Done", "Ends this investigation.",
 		func(_ context.Context, in doneInput) (agent.Result, error) {
+			r.prose(&in.Summary)
 			r.event("operator.done", r.trace, map[string]any{"summary": in.Summary})
 			return agent.Result{Content: finished(in), End: true}, nil
 		})

@@ -94,6 +94,9 @@ func (r *run) compose(ctx context.Context, in fireAlertInput) (beamlens.Alert, e
 		a.Culprit = &beamlens.Culprit{Kind: c.Kind, ID: c.ID, Name: c.Name, Facts: c.Facts}
 	}
 	a.Confidence = confidence(in, a.Culprit)
+	if err := r.ground(&a); err != nil {
+		return none, err
+	}
 	findings, err := r.covered(in.FindingIDs)
 	if err != nil {
 		return none, err

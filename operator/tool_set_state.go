@@ -16,6 +16,7 @@ func (r *run) setState() agent.Tool {
 	return agent.NewTool("set_state", "Set state", "Changes your assessment of the system's health.",
 		func(ctx context.Context, in setStateInput) (agent.Result, error) {
 			to := beamlens.Health(in.State)
+			r.prose(&in.Reason)
 			r.mu.Lock()
 			from := r.health
 			r.health = to

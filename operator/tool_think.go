@@ -11,9 +11,11 @@ type thinkInput struct {
 }
 
 func (r *run) think() agent.Tool {
-	return agent.NewTool("think", "Think", "Records a thought, and nothing else.",
+	t := agent.NewTool("think", "Think", "Records a thought, and nothing else.",
 		func(_ context.Context, in thinkInput) (agent.Result, error) {
 			r.event("operator.think", r.trace, map[string]any{"thought": in.Thought})
 			return agent.Result{Content: map[string]any{"thought": in.Thought, "recorded": true}}, nil
 		})
+	t.Echo = true
+	return t
 }
