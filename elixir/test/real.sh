@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the package with the real :telemetry, Tower, and Ecto with PostgreSQL. None of them is committed or needed: give a folder with
-# their sources, one folder each (telemetry, tower, decimal, db_connection, postgrex, ecto, ecto_sql, ecto_psql_extras, table_rex, uniq).
+# Runs the package with the real :telemetry, Jason, Tower, and Ecto with PostgreSQL. None of them is committed or needed: give a folder with
+# their sources, one folder each (telemetry, jason, tower, decimal, db_connection, postgrex, ecto, ecto_sql, ecto_psql_extras, table_rex, uniq).
 #
 #   elixir/test/real.sh DIR
 #
@@ -36,6 +36,7 @@ library() {
 }
 library telemetry :telemetry_app
 library decimal -
+library jason - decimal
 library db_connection DBConnection.App telemetry
 library postgrex Postgrex.App db_connection decimal
 library ecto Ecto.Application telemetry decimal
@@ -49,14 +50,14 @@ mkdir "$work/pg" "$work/socket"
 chmod 711 "$work"
 if [ "$(id -u)" = 0 ]; then chown postgres "$work/pg" "$work/socket"; fi
 as "$bin/initdb" -D "$work/pg" -A trust -U postgres >/dev/null
-as "$bin/pg_ctl" -D "$work/pg" -w -o "-c listen_addresses='' -c unix_socket_directories=$work/socket" start >/dev/null
+as "$bin/pg_ctl" -D "$work/pg" -w -o "-c listen_addresses='' -c unix_socket_directories=$work/socket -c shared_preload_libraries=pg_stat_statements" start >/dev/null
 
 mkdir -p "$work/real/lib" "$work/real/config"
 cd "$work/real"
 cat >mix.exs <<END
 defmodule Real.MixProject do
   use Mix.Project
-  @libraries ~w(telemetry decimal db_connection postgrex ecto ecto_sql table_rex ecto_psql_extras uniq tower)a
+  @libraries ~w(telemetry decimal jason db_connection postgrex ecto ecto_sql table_rex ecto_psql_extras uniq tower)a
   def project, do: [app: :real, version: "1.0.0", deps: [{:beamlens, path: "$package"} | for(l <- @libraries, do: {l, path: "../#{l}", override: true})]]
   def application, do: [mod: {Real, []}, extra_applications: [:logger]]
 end

@@ -40,8 +40,14 @@ defmodule Real do
     IO.puts("ecto: #{inspect(stats)}")
     IO.puts("slow: #{inspect(Beamlens.Skill.Ecto.TelemetryStore.slow_queries(Real.Repo, 5))}")
 
-    # PostgreSQL's own statistics.
+    # PostgreSQL's own statistics, of a table with an index that nobody uses, a transaction that lasts, and what was slow.
     callbacks = Real.EctoSkill.callbacks()
+    Real.Repo.query!("create extension pg_stat_statements")
+    Real.Repo.query!("create table beds as select n as id, repeat('x', 100) as plant from generate_series(1, 50000) n")
+    Real.Repo.query!("create index beds_plant on beds (plant)")
+    Real.Repo.query!("select pg_sleep(0.2)")
+    Real.Repo.query!("analyze beds")
+    %{"ecto_table_sizes" => 1, "ecto_unused_indexes" => 1, "ecto_db_slow_queries" => 1} = rows(callbacks)
 
     for name <- ~w(ecto_index_usage ecto_unused_indexes ecto_cache_hit ecto_locks ecto_long_running ecto_connections) do
       rows = callbacks[name].()
@@ -69,13 +75,45 @@ defmodule Real do
       Process.sleep(25)
     end
 
-    receive do
-      {:alert_fired, %{alert: %Beamlens.Alert{operator: :exception, summary: summary}}} -> IO.puts("tower: #{summary}")
-    after
-      30_000 -> raise "no alert"
-    end
+    alert =
+      receive do
+        {:alert_fired, %{alert: %Beamlens.Alert{operator: :exception} = alert}} -> alert
+      after
+        30_000 -> raise "no alert"
+      end
+
+    IO.puts("tower: #{alert.summary}")
+
+    # What was fired, as JSON and back.
+    text = Jason.encode!(alert)
+    decoded = Jason.decode!(text)
+    true = Enum.sort(Map.keys(decoded)) == alert |> Map.from_struct() |> Map.keys() |> Enum.map(&to_string/1) |> Enum.sort()
+    true = decoded["summary"] == alert.summary and decoded["operator"] == "exception"
+    {:ok, at, 0} = DateTime.from_iso8601(decoded["detected_at"])
+    true = at == alert.detected_at
+    true = hd(decoded["snapshots"])["data"] == hd(alert.snapshots).data
+    {:ok, _} = Jason.encode(Beamlens.Insight.new(%{"id" => "1", "alert_ids" => [alert.id], "confidence" => "high"}))
+
+    IO.puts(
+      "jason: #{byte_size(text)} bytes, through #{inspect(Jason.Encoder.impl_for(alert))}, consolidated: #{Protocol.consolidated?(Jason.Encoder)}"
+    )
 
     IO.puts("ALL IS WELL")
+  end
+
+  # How many there are of what was made above.
+  defp rows(callbacks) do
+    ours = [
+      {"ecto_table_sizes", [5], &(inspect(&1) =~ "beds")},
+      {"ecto_unused_indexes", [], &(inspect(&1) =~ "beds_plant")},
+      {"ecto_db_slow_queries", [10], &match?(%{"query" => "select pg_sleep($1)", "exec_time_ms" => ms} when ms > 300, &1)}
+    ]
+
+    for {name, args, fun} <- ours, into: %{} do
+      rows = name |> then(&apply(callbacks[&1], args)) |> Beamlens.Safe.value()
+      IO.puts("#{name}: #{inspect(Enum.filter(rows, fun))}")
+      {name, rows |> Enum.filter(fun) |> length() |> min(1)}
+    end
   end
 
   defp execute,

@@ -110,7 +110,8 @@ defmodule Beamlens.Skill.Ecto do
     - `ecto_query_stats()` → {window_s, query_count, query_count_1m, avg_query_time_ms, max_query_time_ms, p95_query_time_ms, slow_query_count, error_count}
     - `ecto_slow_queries(limit = 10)` → [{at, source, total_time_ms, query_time_ms, queue_time_ms, result}], newest first
     - `ecto_pool_stats()` → {avg_queue_time_ms, max_queue_time_ms, p95_queue_time_ms, high_contention_count}
-    - `ecto_db_slow_queries(limit = 10)`, `ecto_index_usage()`, `ecto_unused_indexes()`, `ecto_table_sizes(limit = 10)`, `ecto_cache_hit()`,
+    - `ecto_db_slow_queries(limit = 10)` → [{query, exec_time_ms, prop_exec_time, calls, sync_io_time_ms}], most time in all first
+    - `ecto_index_usage()`, `ecto_unused_indexes()`, `ecto_table_sizes(limit = 10)`, `ecto_cache_hit()`,
       `ecto_locks()`, `ecto_long_running()`, `ecto_bloat(limit = 10)`, `ecto_connections()` → rows of PostgreSQL's statistics, or
       {error = "not_available_for_this_database"}
     """
@@ -127,13 +128,27 @@ defmodule Beamlens.Skill.Ecto do
       %{columns: columns, rows: rows} =
         EctoPSQLExtras.query(name, repo, [format: :raw] ++ if(args == [], do: [], else: [args: args]))
 
-      # The text of queries stays in the application.
-      shown = columns |> Enum.with_index() |> Enum.reject(fn {c, _} -> c in ["query", "sql_snippet"] end)
-      for row <- Enum.take(rows, 50), do: for({c, i} <- shown, into: %{}, do: {c, Enum.at(row, i)})
+      # The text of a query that runs stays in the application: its parameters may be in it.
+      shown = columns |> Enum.with_index() |> Enum.reject(fn {c, _} -> c in hidden(name) end)
+      for row <- Enum.take(rows, 50), do: for({c, i} <- shown, into: %{}, do: shown(c, Enum.at(row, i)))
     else
       %{error: "not_available_for_this_database"}
     end
   end
+
+  # pg_stat_statements has a place holder for each constant of these.
+  defp hidden(:outliers), do: []
+  defp hidden(_), do: ["query", "sql_snippet"]
+
+  @normalized ~r/^\s*(select|insert|update|delete|with|merge)\b/i
+
+  defp shown("query", text) when is_binary(text) do
+    {"query", if(text =~ @normalized, do: String.slice(text, 0, 300), else: "another statement than a query")}
+  end
+
+  # An interval.
+  defp shown(column, %{secs: s, days: d, months: 0, microsecs: us}), do: {column <> "_ms", (d * 86_400 + s) * 1_000 + us / 1_000}
+  defp shown(column, value), do: {column, value}
 
   defp postgres?(repo), do: function_exported?(repo, :__adapter__, 0) and repo.__adapter__() == Ecto.Adapters.Postgres
 end
