@@ -73,6 +73,8 @@ defmodule Beamlens.Insight do
     }
   end
 
-  defp outcome(%{"verdict" => verdict} = m), do: %{verdict: @verdicts[verdict], why: m["why"], at: Beamlens.Snapshot.time(m["at"])}
+  defp outcome(%{"verdict" => verdict} = m),
+    do: %{verdict: @verdicts[verdict], why: m["why"], at: Beamlens.Snapshot.time(m["at"])}
+
   defp outcome(_), do: nil
 end
