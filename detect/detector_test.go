@@ -125,6 +125,58 @@ func b2i(b bool) int {
 	return 0
 }
 
+// TestRisingGrowth: memory of processes as it was read from a shop, second by second.
+func TestRisingGrowth(t *testing.T) {
+	batches := []float64{12, 22, 35, 37, 40, 61, 61, 61, 55, 57, 57, 55, 55, 55, 55, 137, 136, 136, 137, 136, 137, 137, 137, 137, 137, 137, 137, 89, 89, 89, 89, 91, 94, 94, 94, 94, 94, 94, 94, 94, 108, 108, 109, 109}
+	for _, c := range []struct {
+		name string
+		f    func(i int) float64
+		want bool
+	}{
+		{"a mailbox fills", func(i int) float64 { return 20 + 4*math.Max(0, float64(i-100)) }, true},
+		{"one fills that is collected now and then", func(i int) float64 { return 20 + 6*math.Max(0, float64(i-100)) - 10*float64(b2i(i%9 == 0)) }, true},
+		{"batches", func(i int) float64 { return batches[i%len(batches)] }, false},
+		{"a step", func(i int) float64 { return 20 + 500*float64(b2i(i > 100)) }, false},
+	} {
+		got := feed(New(Metric{Quiet: true, Rules: []Rule{{Factor: 1.5, Min: 40, Over: time.Minute, Rising: true}}}), 200, c.f)
+		if (len(got) > 0) != c.want {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+// TestSteadyGrowth: what leaks is told from what fills, what comes and goes, and what comes all at once.
+func TestSteadyGrowth(t *testing.T) {
+	rule := Rule{Factor: 1.3, Min: 16, Over: 90 * time.Second, Steady: true}
+	r := rand.New(rand.NewPCG(3, 3))
+	for _, c := range []struct {
+		name string
+		f    func(i int) float64
+		want bool
+	}{
+		{"a leak", func(i int) float64 { return 10 + 0.4*math.Max(0, float64(i-100)) }, true},
+		{"a leak with noise", func(i int) float64 { return 40 + 0.4*math.Max(0, float64(i-100)) + 2*r.Float64() }, true},
+		{"a leak under a saw-tooth", func(i int) float64 { return 10 + 0.4*math.Max(0, float64(i-100)) + float64(i%10) }, true},
+		{"a leak in steps", func(i int) float64 { return 10 + 4*math.Floor(math.Max(0, float64(i-100))/10) }, true},
+		{"one that is too small", func(i int) float64 { return 10 + 0.1*math.Max(0, float64(i-100)) }, false},
+		{"one of much", func(i int) float64 { return 5000 + 0.4*math.Max(0, float64(i-100)) }, false},
+		{"a cache that fills", func(i int) float64 { return 10 + 60*(1-math.Exp(-math.Max(0, float64(i-100))/20)) }, false},
+		{"a slower one", func(i int) float64 { return 10 + 60*(1-math.Exp(-math.Max(0, float64(i-100))/30)) }, false},
+		{"a jump", func(i int) float64 { return 10 + 60*float64(b2i(i > 100)) }, false},
+		{"two jumps", func(i int) float64 { return 10 + 30*float64(b2i(i > 100)) + 30*float64(b2i(i > 150)) }, false},
+		{"a large saw-tooth", func(i int) float64 { return 10 + 2*float64(i%60) }, false},
+		{"a short day", func(i int) float64 { return 100 - 90*math.Cos(float64(i)/90*2*math.Pi) }, false},
+		{"a busy minute", func(i int) float64 { return 10 + 60*float64(b2i(i > 100 && i < 160)) + 5*r.Float64() }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := feed(New(Metric{Quiet: true, Rules: []Rule{rule}}), 400, c.f)
+			if (len(got) > 0) != c.want {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 func TestGrowthClearsWhenItEnds(t *testing.T) {
 	d := New(Metric{Quiet: true, Rules: []Rule{{Factor: 1.5, Min: 40, Over: time.Minute}}})
 	got := feed(d, 300, func(i int) float64 { return 50 + 10*math.Min(math.Max(0, float64(i-100)), 30) })

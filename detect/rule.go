@@ -9,6 +9,8 @@ type Rule struct {
 	Factor float64
 	Min    float64
 	Over   time.Duration // at most two minutes: what the ring holds
+	Steady bool          // the growth must be as steady as that of a leak, and may then be smaller
+	Rising bool          // it must go on: a step up, after which it stays there, is none
 
 	For      time.Duration
 	Severity string
@@ -21,6 +23,10 @@ type ruleState struct {
 	held       int
 	clear      int
 	open       bool
+
+	// Of a rule that asks for a growth that goes on.
+	high   float64
+	highAt int64
 }
 
 const (
@@ -30,11 +36,18 @@ const (
 	clearAfter = 8
 	// clearShare of the threshold is what counts as below.
 	clearShare = 0.8
+	// A growth goes on while a new high comes within highWithin of the last, by a factor of newHigh. A heap that is made larger by its
+	// collector does so in steps that are farther apart, and stays there until it is given back.
+	newHigh    = 1.03
+	highWithin = 6 * time.Second
 )
 
 // step returns whether the rule has just opened or just cleared.
 func (s *ruleState) step(r *Rule, ring *ring, at int64, x float64) (opened, cleared bool) {
 	holds, below := r.holds(ring, x)
+	if r.Rising {
+		holds = s.rises(holds, below, at, x)
+	}
 	switch {
 	case holds:
 		s.clear = 0
@@ -53,15 +66,34 @@ func (s *ruleState) step(r *Rule, ring *ring, at int64, x float64) (opened, clea
 			s.open, s.clear = false, 0
 			return false, true
 		}
-	default:
+	case !r.Rising || below:
 		s.held = 0
 	}
 	return false, false
 }
 
+// rises says whether a value that has grown makes a new high, and forgets how often it did when it has not for a while.
+func (s *ruleState) rises(grown, below bool, at int64, x float64) bool {
+	if below {
+		s.high = 0
+		return false
+	}
+	if time.Duration(at-s.highAt) > highWithin {
+		s.held = 0
+	}
+	if !grown || x < s.high*newHigh {
+		return false
+	}
+	s.high, s.highAt = x, at
+	return true
+}
+
 func (r *Rule) holds(ring *ring, x float64) (holds, below bool) {
 	if r.Over == 0 {
 		return x > r.Above, x <= r.Above*clearShare
+	}
+	if r.Steady {
+		return r.steady(ring, x)
 	}
 	low, span := ring.lowest(r.Over)
 	grown := x-low > r.Min && x >= r.Factor*low
@@ -71,4 +103,42 @@ func (r *Rule) holds(ring *ring, x float64) (holds, below bool) {
 	// It must still be at its highest: a value that has passed its peak is on its way home.
 	_, before := ring.back(min(1, ring.n-1))
 	return span >= 3*time.Second && x >= before, false
+}
+
+const (
+	// steadyParts is how many parts of the window a steady growth must rise through, from floor to floor: a saw-tooth falls in one, a day's
+	// course and a burst stand still in one.
+	steadyParts = 6
+	// steadyShare of the average rise is the least in each part: what fills to a bound rises less and less, a leak does not. An exponential
+	// approach with a third of the window as its time constant never has so much in its last part.
+	steadyShare = 0.5
+)
+
+// steady says whether the floors of the window's parts rise, each by about as much as the others.
+func (r *Rule) steady(ring *ring, x float64) (holds, below bool) {
+	// Most of the time a look at the oldest sample is enough.
+	if _, old := ring.back(ring.n - 1); x-old <= r.Min || x < r.Factor*old {
+		return false, true
+	}
+	var floors [steadyParts]float64 // the newest first
+	var seen [steadyParts]bool
+	newest, _ := ring.back(0)
+	for i := range ring.n {
+		at, v := ring.back(i)
+		part := int(time.Duration(newest-at) * steadyParts / r.Over)
+		if part >= steadyParts {
+			break
+		}
+		if !seen[part] || v < floors[part] {
+			floors[part], seen[part] = v, true
+		}
+	}
+	last := steadyParts - 1
+	rise := floors[0] - floors[last]
+	for i := range last {
+		if !seen[i] || !seen[i+1] || floors[i]-floors[i+1] < rise/float64(last)*steadyShare {
+			return false, i == 0
+		}
+	}
+	return rise > r.Min && floors[0] >= r.Factor*floors[last], rise <= 0
 }

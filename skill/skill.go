@@ -114,16 +114,21 @@ type Rule struct {
 }
 
 // Growth is a change within a window: the value is at least Factor times and Min more than the lowest within Over, and
-// still at its highest.
+// still at its highest. A steady one must rise through the whole window by about as much all the time, as a leak does and neither a burst nor a
+// cache that fills; it may then be smaller.
 type Growth struct {
 	Factor float64
 	Min    float64
-	Over   time.Duration
+	Over   time.Duration // at most two minutes
+	Steady bool
+	Rising bool // it must go on and on: a step up, after which it stays there, is none
 }
 
 // String gives the rule in words.
 func (r Rule) String() string {
-	if g := r.Growth; g != nil {
+	if g := r.Growth; g != nil && g.Steady {
+		return fmt.Sprintf("%s grew steadily by more than %g and to %g times its value within %s", r.Metric, g.Min, g.Factor, g.Over)
+	} else if g != nil {
 		return fmt.Sprintf("%s grew by more than %g and to %g times its value within %s", r.Metric, g.Min, g.Factor, g.Over)
 	}
 	return fmt.Sprintf("%s > %g", r.Metric, r.Above)

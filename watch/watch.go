@@ -105,6 +105,7 @@ func metric(m skill.Metric, rules []skill.Rule, budget *detect.Budget) detect.Me
 		dr := detect.Rule{Above: r.Above, For: r.For, Severity: string(r.Severity), Text: r.String()}
 		if r.Growth != nil {
 			dr.Factor, dr.Min, dr.Over = r.Growth.Factor, r.Growth.Min, r.Growth.Over
+			dr.Steady, dr.Rising = r.Growth.Steady, r.Growth.Rising
 		}
 		out.Rules = append(out.Rules, dr)
 	}

@@ -35,6 +35,7 @@ func ETS(c Caller) *skill.Skill {
 		Rules: []skill.Rule{
 			// The same as the rule of beam.memory_ets_mb: a cache that fills at a start is smaller, or slower.
 			{Metric: "total_memory_mb", Growth: &skill.Growth{Factor: 1.5, Min: 32, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "a table grows without bound"},
+			{Metric: "total_memory_mb", Growth: &skill.Growth{Factor: 1.5, Min: 16, Over: 90 * time.Second, Steady: true}, Severity: beamlens.SeverityWarning, Doc: "rows are added and not removed"},
 			{Metric: "table_count", Growth: &skill.Growth{Factor: 2, Min: 1000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "tables are made and not deleted"},
 		},
 		Edges: []beamlens.Edge{

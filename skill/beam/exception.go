@@ -32,6 +32,7 @@ func Exceptions(c Caller) *skill.Skill {
 			{Name: "unique_exception_types", Unit: "types", Kind: skill.Gauge, Quiet: true, Doc: "types among them"},
 		},
 		Rules: []skill.Rule{
+			{Metric: "exceptions_1m", Above: 60, For: 30 * time.Second, Severity: beamlens.SeverityWarning, Doc: "one a second for a minute and a half: something fails now and then, and goes on doing so"},
 			{Metric: "exceptions_1m", Above: 120, For: 5 * time.Second, Severity: beamlens.SeverityWarning, Doc: "two a second for a minute: no single accident, but something that fails whenever it is tried"},
 		},
 		Edges: []beamlens.Edge{

@@ -50,6 +50,8 @@ func Ports(c Caller) *skill.Skill {
 			{Metric: "port_count", Growth: &skill.Growth{Factor: 2, Min: 2000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "ports are opened and not closed"},
 			{Metric: "socket_count", Growth: &skill.Growth{Factor: 4, Min: 250, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "sockets are opened and not closed"},
 			{Metric: "socket_count", Growth: &skill.Growth{Factor: 2, Min: 2000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "sockets are opened and not closed"},
+			{Metric: "port_count", Growth: &skill.Growth{Factor: 2, Min: 100, Over: 90 * time.Second, Steady: true}, Severity: beamlens.SeverityWarning, Doc: "some ports are not closed"},
+			{Metric: "socket_count", Growth: &skill.Growth{Factor: 2, Min: 100, Over: 90 * time.Second, Steady: true}, Severity: beamlens.SeverityWarning, Doc: "some sockets are not closed"},
 			// The drivers stop their writers at some kilobytes: so much is written by processes that do not let themselves be stopped.
 			{Metric: "queue_total_mb", Above: 64, For: 20 * time.Second, Severity: beamlens.SeverityWarning, Doc: "who should read does not, and what waits is memory"},
 		},

@@ -41,6 +41,7 @@ func Supervisors(c Caller) *skill.Skill {
 		Rules: []skill.Rule{
 			{Metric: "gave_up_1m", Above: 0, Severity: beamlens.SeverityCritical, Doc: "it ended, and all its children with it; the one above it may be next"},
 			{Metric: "restarts_max_child", Above: 20, Severity: beamlens.SeverityWarning, Doc: "a child that is started every three seconds does not do its work"},
+			{Metric: "restarts_max_child", Above: 4.5, For: 45 * time.Second, Severity: beamlens.SeverityWarning, Doc: "five times a minute, and not only once: what it needs comes and goes"},
 			{Metric: "restarts_1m", Above: 300, For: 5 * time.Second, Severity: beamlens.SeverityWarning, Doc: "five a second: what they all need is not there"},
 			{Metric: "busy_queue_max", Above: 20, For: 20 * time.Second, Severity: beamlens.SeverityWarning, Doc: "it starts a child that takes long, and nobody else gets one"},
 		},

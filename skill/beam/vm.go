@@ -96,11 +96,20 @@ var vmRules = []skill.Rule{
 	{Metric: "hottest_process_pct", Above: 75, For: 8 * time.Second, Severity: beamlens.SeverityWarning, Doc: "one process computes without a pause"},
 	{Metric: "message_queue_max", Above: 10_000, Severity: beamlens.SeverityWarning, Doc: "a process is so far behind that it will not catch up by itself"},
 	{Metric: "message_queue_max", Above: 250_000, Severity: beamlens.SeverityCritical, Doc: "its mailbox alone is hundreds of megabytes, and every collection walks it"},
+	// Whoever handles a burst is through with it within seconds.
+	{Metric: "message_queue_max", Above: 1000, For: 30 * time.Second, Severity: beamlens.SeverityWarning, Doc: "a process has been behind for half a minute, and does not catch up"},
 	// A minute's growth that a deploy, a cache that fills, or a saw-tooth of collections does not show.
-	{Metric: "memory_processes_mb", Growth: &skill.Growth{Factor: 1.5, Min: 40, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "memory of processes runs away"},
+	{Metric: "memory_processes_mb", Growth: &skill.Growth{Factor: 1.5, Min: 40, Over: time.Minute, Rising: true}, Severity: beamlens.SeverityWarning, Doc: "memory of processes runs away"},
 	{Metric: "binary_memory_mb", Growth: &skill.Growth{Factor: 2, Min: 64, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "binaries are held"},
 	{Metric: "memory_ets_mb", Growth: &skill.Growth{Factor: 1.5, Min: 32, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "a table grows without bound"},
 	{Metric: "process_count", Growth: &skill.Growth{Factor: 1.5, Min: 2000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "processes are started and do not end"},
+	// What is smaller must be as steady as a leak: what fills to a bound, a burst, and a saw-tooth are not.
+	{Metric: "process_count", Growth: &skill.Growth{Factor: 1.5, Min: 300, Over: 90 * time.Second, Steady: true}, Severity: beamlens.SeverityWarning, Doc: "some processes do not end"},
+	{Metric: "binary_memory_mb", Growth: &skill.Growth{Factor: 1.5, Min: 32, Over: 90 * time.Second, Steady: true}, Severity: beamlens.SeverityWarning, Doc: "binaries are held"},
+	{Metric: "memory_processes_mb", Growth: &skill.Growth{Factor: 1.5, Min: 32, Over: 90 * time.Second, Steady: true}, Severity: beamlens.SeverityWarning, Doc: "a process keeps what it makes"},
+	{Metric: "memory_ets_mb", Growth: &skill.Growth{Factor: 1.5, Min: 16, Over: 90 * time.Second, Steady: true}, Severity: beamlens.SeverityWarning, Doc: "rows are added and not removed"},
+	// Whoever loads code or starts makes some thousands at once, and then none.
+	{Metric: "atom_count", Growth: &skill.Growth{Factor: 1.1, Min: 2500, Over: 90 * time.Second, Steady: true}, Severity: beamlens.SeverityWarning, Doc: "atoms are made of data; at this rate the VM stops within a day"},
 }
 
 var vmEdges = []beamlens.Edge{

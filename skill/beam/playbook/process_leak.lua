@@ -1,7 +1,10 @@
 local p = beam_get_processes()
 local g = beam_process_groups(3)
 local first = g.groups[1]
-if first == nil or first.count < 500 then
+-- The group has to be worth half of the growth.
+local least = 500
+if finding.metric == "process_count" then least = math.max(100, (finding.value - finding.ordinary) / 2) end
+if first == nil or first.count < least then
   return {nothing = true, reason = "no group of processes is large"}
 end
 local parent = first.parent_name or first.parent_label or first.parent_pid or "a process that is gone"
