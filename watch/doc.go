@@ -6,6 +6,6 @@
 // # Promises
 //
 // Serve calls everything from its own goroutine: OnFinding and OnEvent must return soon and are never called concurrently.
-// A snapshot that takes long makes the next one wait: sampling takes at most a fifth of the time. A snapshot that fails is
+// A snapshot that takes long makes the next one wait: sampling takes at most a fifth of the time, and it is told when that makes it less often. A snapshot that fails is
 // a gap in the series, told once, and never a finding. Memory is bounded: an hour of samples is kept.
 package watch

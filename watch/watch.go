@@ -48,6 +48,7 @@ type Watch struct {
 	detectors map[string]*detect.Detector
 	rules     map[string][]skill.Rule
 	captured  map[string]time.Time // by metric; of the goroutine that serves
+	shedding  bool                 // of that goroutine, too
 
 	mu      sync.Mutex // guards what follows
 	open    map[string]beamlens.Finding
@@ -135,7 +136,20 @@ func (w *Watch) Serve(ctx context.Context) error {
 		// A little jitter keeps several watches, and a periodic job on the target, from marching in step.
 		pause := w.options.Interval - took + time.Duration((rand.Float64()-0.5)*0.05*float64(w.options.Interval))
 		timer.Reset(max(pause, 4*took, 10*time.Millisecond))
+		w.shed(took)
 	}
+}
+
+// shed tells when the target answers so slowly that it is sampled less often than it should be, and when that is over.
+func (w *Watch) shed(took time.Duration) {
+	slow := 4*took > w.options.Interval
+	switch {
+	case slow && !w.shedding:
+		w.event("watch.shedding", map[string]any{"skill": w.skill.ID, "took_ms": took.Milliseconds(), "next_in_ms": (4 * took).Milliseconds()})
+	case !slow && w.shedding:
+		w.event("watch.shedding_ended", map[string]any{"skill": w.skill.ID})
+	}
+	w.shedding = slow
 }
 
 func (w *Watch) sample(ctx context.Context) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,11 +107,17 @@ func TestAFailingSnapshotIsAGapToldOnce(t *testing.T) {
 func TestASlowTargetIsAskedLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy := time.Duration(0)
-		run(t, 10*time.Minute, func(ctx context.Context) (map[string]any, error) {
-			time.Sleep(2 * time.Second)
-			busy += 2 * time.Second
+		began := time.Now()
+		_, out := run(t, 10*time.Minute, func(ctx context.Context) (map[string]any, error) {
+			if time.Since(began) < 9*time.Minute {
+				time.Sleep(2 * time.Second)
+				busy += 2 * time.Second
+			}
 			return map[string]any{"x": 1.0}, nil
 		})
+		if want := []string{"watch.shedding", "watch.shedding_ended"}; !slices.Equal(out.events, want) {
+			t.Errorf("events %v, want %v", out.events, want)
+		}
 		if share := busy.Seconds() / 600; share > 0.21 {
 			t.Errorf("snapshots took %.0f %% of the time", share*100)
 		}
@@ -123,7 +130,7 @@ func TestAHangingSnapshotIsGivenUp(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
-		if len(out.events) != 1 || out.events[0] != "watch.snapshot_failed" {
+		if want := []string{"watch.snapshot_failed", "watch.shedding"}; !slices.Equal(out.events, want) {
 			t.Errorf("events %v", out.events)
 		}
 	})

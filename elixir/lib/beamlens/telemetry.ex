@@ -47,6 +47,8 @@ defmodule Beamlens.Telemetry do
     {[:watch, :finding_cleared], "skill, operators, finding"},
     {[:watch, :snapshot_failed], "skill, operators, reason"},
     {[:watch, :snapshot_recovered], "skill, operators"},
+    {[:watch, :shedding], "skill, operators, took_ms, next_in_ms: the VM answers slowly, and is read less often"},
+    {[:watch, :shedding_ended], "skill, operators"},
     {[:target, :up], "the engine reads this VM"},
     {[:target, :down], "reason"}
   ]
