@@ -27,7 +27,7 @@ const (
 )
 
 // Wires are all that a Provider can speak.
-var Wires = []Wire{Anthropic, Responses, Chat}
+var Wires = []Wire{Anthropic, Responses, Chat, Gemini, Ollama, Bedrock}
 
 // Fault is what goes wrong with an answer of a [Provider].
 type Fault string
@@ -126,7 +126,7 @@ type api struct {
 	failure func(f Fault, msg string) (status int, header map[string]string, body any)
 }
 
-var apis = map[Wire]api{Anthropic: anthropicAPI, Responses: responsesAPI, Chat: chatAPI}
+var apis = map[Wire]api{Anthropic: anthropicAPI, Responses: responsesAPI, Chat: chatAPI, Gemini: geminiAPI, Ollama: ollamaAPI, Bedrock: bedrockAPI}
 
 // answer is an answer before it is encoded.
 type answer struct {
@@ -136,6 +136,7 @@ type answer struct {
 	stop    Fault // Truncated, Refusal, or OK
 	unknown bool  // with a block of a kind that nobody knows
 	empty   bool
+	grammar bool // the answer must be of a grammar, which Ollama has in place of a choice
 }
 
 type called struct{ id, name, args string }
@@ -225,12 +226,18 @@ func (p *Provider) reply(w http.ResponseWriter, r *http.Request, reply Reply, ra
 	}
 }
 
+// grammarMark begins the names of tools that stand in a grammar.
+const grammarMark = "{"
+
 // compose makes an answer.
 func (p *Provider) compose(reply Reply, tools []string, n int) answer {
 	a := answer{n: n, text: reply.Text, unknown: reply.Fault == UnknownBlock}
 	call := called{fmt.Sprintf("call_%d", n), reply.Tool, reply.Args}
 	if call.name == "" && len(tools) > 0 && reply.Text == "" {
 		call.name = tools[0]
+	}
+	if len(tools) > 0 && strings.HasPrefix(tools[0], grammarMark) {
+		a.grammar, call.name = true, strings.TrimPrefix(call.name, grammarMark)
 	}
 	if call.args == "" {
 		call.args = "{}"

@@ -13,7 +13,10 @@ import (
 
 	"github.com/beamlens/beamlens-go/llm"
 	"github.com/beamlens/beamlens-go/llm/anthropic"
+	"github.com/beamlens/beamlens-go/llm/bedrock"
+	"github.com/beamlens/beamlens-go/llm/google"
 	"github.com/beamlens/beamlens-go/llm/llmtest"
+	"github.com/beamlens/beamlens-go/llm/ollama"
 	"github.com/beamlens/beamlens-go/llm/openai"
 	"github.com/beamlens/beamlens-go/llm/route"
 	"github.com/beamlens/beamlens-go/llm/wire"
@@ -31,6 +34,15 @@ var wires = map[llmtest.Wire]func(model string, h wire.HTTP) llm.Model{
 	},
 	llmtest.Chat: func(model string, h wire.HTTP) llm.Model {
 		return openai.New(openai.Options{Model: or(model, "gpt-4o-mini"), Key: key, API: openai.Chat, Dialect: openai.Dialects["openai"], HTTP: h})
+	},
+	llmtest.Gemini: func(model string, h wire.HTTP) llm.Model {
+		return google.New(google.Options{Model: or(model, "gemini-3-flash-preview"), Key: key, HTTP: h})
+	},
+	llmtest.Ollama: func(model string, h wire.HTTP) llm.Model {
+		return ollama.New(ollama.Options{Model: or(model, "qwen3:8b"), Key: key, HTTP: h})
+	},
+	llmtest.Bedrock: func(model string, h wire.HTTP) llm.Model {
+		return bedrock.New(bedrock.Options{Model: or(model, "eu.anthropic.claude-haiku-4-5-20251001-v1:0"), Token: key, HTTP: h})
 	},
 }
 
@@ -355,7 +367,7 @@ func TestNativeTurns(t *testing.T) {
 			if body := last(wires[w]("another-model", h), req); strings.Contains(body, natives[0]) {
 				t.Error("another model gets the turns of this one")
 			}
-			if w != llmtest.Anthropic {
+			if w != llmtest.Anthropic && w != llmtest.Bedrock {
 				return
 			}
 			req.System = "Something else."

@@ -240,13 +240,14 @@ func (s said) message(f failure, e *llm.Error) string {
 	return msg
 }
 
-// inside gives the error that an answer with status 200 is, or nil.
+// inside gives the error that an answer with status 200 is, or nil: it has an error, or a message and nothing else.
 func (s said) inside() *llm.Error {
-	var o struct {
-		Type  string          `json:"type"`
-		Error json.RawMessage `json:"error"`
+	var o map[string]json.RawMessage
+	if json.Unmarshal(s.body, &o) != nil {
+		return nil
 	}
-	if json.Unmarshal(s.body, &o) != nil || len(o.Error) == 0 || string(o.Error) == "null" {
+	lone := len(o) == 1 && (o["message"] != nil || o["Message"] != nil || o["detail"] != nil)
+	if raw := o["error"]; !lone && (len(raw) == 0 || string(raw) == "null") {
 		return nil
 	}
 	e := classify(s)
