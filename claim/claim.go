@@ -133,6 +133,32 @@ func (r *Record) Has(text string) bool {
 	return strings.Contains(r.text.String(), text)
 }
 
+// Read says whether an encoded value was read: its numbers, in any unit, and its texts as they are.
+func (r *Record) Read(value string) bool {
+	d := json.NewDecoder(strings.NewReader(value))
+	d.UseNumber()
+	for {
+		t, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		switch t := t.(type) {
+		case json.Number:
+			f, err := t.Float64()
+			if err != nil || !r.near(f, decimalsOf(t.String()), anyUnit) {
+				return false
+			}
+		case string:
+			if !r.Has(t) {
+				return false
+			}
+		}
+	}
+}
+
 // near says whether a number was read that is this one in one of the units, at so many decimals.
 func (r *Record) near(x float64, decimals int, scales []float64) bool {
 	r.mu.Lock()

@@ -98,8 +98,9 @@ func TestAProgramReadsNoNumberThatStandsInIt(t *testing.T) {
 
 func TestRecordIsBounded(t *testing.T) {
 	r := &Record{}
-	for range 10 {
-		r.Saw(strings.Repeat("1 ", 500_000))
+	for range 7 {
+		r.Saw(strings.Repeat("1 ", 60_000))
+		r.Saw(strings.Repeat("x", 1<<20))
 	}
 	if r.text.Len() > maxText || len(r.numbers) > maxNumbers {
 		t.Errorf("%d bytes, %d numbers", r.text.Len(), len(r.numbers))

@@ -152,6 +152,18 @@ var units = map[string][]float64{
 	"x": {1}, "times": {1},
 }
 
+// anyUnit are the multiples by which a value may differ whose unit is in the name of its field.
+var anyUnit = []float64{1, 1e3, 1024, 1e6, 1 << 20, 1e9, 1 << 30, 1e-3, 1.0 / 1024, 1e-6, 0.01, 100, 60, 3600}
+
+// decimalsOf is how many digits a number has behind its point.
+func decimalsOf(s string) int {
+	_, frac, ok := strings.Cut(s, ".")
+	if !ok || strings.ContainsAny(s, "eE") {
+		return 0
+	}
+	return len(frac)
+}
+
 // scalesOf gives what a number with this unit may be multiplied by to be what was read. A rate is what its unit is, for another time.
 func scalesOf(unit string) []float64 {
 	base, per, rate := strings.Cut(strings.ToLower(unit), "/")

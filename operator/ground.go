@@ -2,6 +2,7 @@ package operator
 
 import (
 	"fmt"
+	"strings"
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/agent"
@@ -44,10 +45,35 @@ func (r *run) ground(a *beamlens.Alert) error {
 	if a.Summary == "" {
 		return fmt.Errorf("the summary says %.60q, which no tool returned in this run; state only what was read", wrong)
 	}
+	if a.Culprit != nil {
+		for name, fact := range a.Culprit.Facts {
+			if raw, err := agent.Encode(fact); err != nil || !r.record.Read(string(raw)) {
+				delete(a.Culprit.Facts, name)
+				dropped++
+				r.event(beamlens.EventUngrounded, r.trace, map[string]any{"dropped": 1, "first": name})
+			}
+		}
+	}
 	if dropped > 0 {
 		a.Confidence = a.Confidence.Lower()
 	}
 	return nil
+}
+
+// symbol makes a type of alert what it is meant to be, a name in snake_case: it is shown and compared everywhere, and is not checked as prose is.
+func symbol(s string) string {
+	const longest = 64
+	var b strings.Builder
+	for _, c := range strings.ToLower(strings.TrimSpace(s)) {
+		switch {
+		case b.Len() >= longest:
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			b.WriteRune(c)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "_"):
+			b.WriteByte('_')
+		}
+	}
+	return strings.Trim(b.String(), "_")
 }
 
 // prose drops what was not read from a text, and tells how many sentences that were.

@@ -161,6 +161,74 @@ func TestAlertsThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestProseIsGrounded: what was not read in this run is not said.
+func TestProseIsGrounded(t *testing.T) {
+	lua := func(code string) llmtest.Turn { return llmtest.Call("execute", map[string]any{"code": code}) }
+	for _, c := range []struct {
+		name    string
+		before  llmtest.Turn
+		change  func(map[string]any)
+		summary string // of the alert; "": refused
+		dropped int
+	}{
+		{"as read", look, func(a map[string]any) { a["summary"] = "Plant.Worker (<0.1.0>) has 12 messages; the queue is 5." }, "Plant.Worker (<0.1.0>) has 12 messages; the queue is 5.", 0},
+		{"one sentence is made up", look, func(a map[string]any) { a["summary"] = "It has 12 messages. It crashed 17 times." }, "It has 12 messages.", 1},
+		{"all is made up", look, func(a map[string]any) { a["summary"] = "It crashed 17 times." }, "", 1},
+		{"another process", look, func(a map[string]any) { a["observation"] = "It waits for <0.2.0>." }, "It grows.", 1},
+		{"computed of what was read", lua(`return {total = plant_process("<0.1.0>").queue * 3}`), func(a map[string]any) { a["summary"] = "It has 36 of them." }, "It has 36 of them.", 0},
+		{"written into a program", lua(`plant_process("<0.1.0>"); return {total = 777}`), func(a map[string]any) { a["summary"] = "It has 777 of them." }, "", 1},
+		{"printed by a program", lua(`plant_process("<0.1.0>"); print("<0.9.0>"); return 1`), func(a map[string]any) { a["culprit"] = map[string]any{"kind": "process", "id": "<0.9.0>"} }, "", 0},
+		{"thought", llmtest.Call("think", map[string]any{"thought": "maybe 777"}), func(a map[string]any) { a["summary"] = "It has 777 of them."; delete(a, "culprit") }, "", 1},
+		{"a made-up link", look, func(a map[string]any) { a["hypothesis"] = "See https://evil.example/x. It is slow." }, "It grows.", 1},
+		{"facts", look, func(a map[string]any) {
+			a["culprit"] = map[string]any{"kind": "process", "id": "<0.1.0>", "facts": map[string]any{"queue": 12, "crashes": 17, "name": "Plant.Worker", "boss": "Nobody"}}
+		}, "It grows.", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dropped := 0
+			m := llmtest.NewScript(take, c.before, alert(func(a map[string]any) { a["confidence"] = "high"; c.change(a) }), done)
+			o := operator.New(operator.Options{Target: target, Skill: plant(), Model: m, Store: store.NewMemory(), Watch: quiet{}, OnEvent: func(e beamlens.Event) {
+				if e.Name == beamlens.EventUngrounded {
+					dropped += e.Fields["dropped"].(int)
+				}
+			}})
+			r, err := o.Run(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (c.summary == "") != (len(r.Alerts) == 0) || dropped != c.dropped {
+				t.Fatalf("%d alerts, %d sentences dropped; told %s", len(r.Alerts), dropped, result(m, "fire_alert"))
+			}
+			if c.summary == "" {
+				return
+			}
+			a := r.Alerts[0]
+			want := beamlens.High
+			if c.dropped > 0 {
+				want = beamlens.Medium
+			}
+			if a.Summary != c.summary || a.Confidence != want {
+				t.Errorf("summary %q, confidence %s", a.Summary, a.Confidence)
+			}
+			for _, text := range []string{a.Observation, a.Hypothesis} {
+				if strings.Contains(text, "<0.2.0>") || strings.Contains(text, "evil") {
+					t.Errorf("says %q", text)
+				}
+			}
+			if len(a.Culprit.Facts) > 2 {
+				t.Errorf("facts %v", a.Culprit.Facts)
+			}
+		})
+	}
+}
+
+func TestTheTypeOfAnAlertIsASymbol(t *testing.T) {
+	r, _ := ask(t, nil, store.NewMemory(), take, look, alert(func(a map[string]any) { a["type"] = " Mailbox-Flood \u202e<script> https://x" }), done)
+	if got := r.Alerts[0].AnomalyType; got != "mailbox_flood_script_https_x" {
+		t.Errorf("type %q", got)
+	}
+}
+
 func TestTheSameAlertAgainUpdatesTheOpenOne(t *testing.T) {
 	s := store.NewMemory()
 	worse := alert(func(a map[string]any) { a["severity"] = "critical" })

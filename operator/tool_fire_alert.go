@@ -57,7 +57,8 @@ func (r *run) fireAlert() agent.Tool {
 // compose checks the claim against what was really read.
 func (r *run) compose(ctx context.Context, in fireAlertInput) (beamlens.Alert, error) {
 	var none beamlens.Alert
-	if strings.TrimSpace(in.Type) == "" || strings.TrimSpace(in.Summary) == "" {
+	in.Type = symbol(in.Type)
+	if in.Type == "" || strings.TrimSpace(in.Summary) == "" {
 		return none, errors.New("type and summary must not be empty")
 	}
 	if len(in.SnapshotIDs) == 0 {
