@@ -10,6 +10,7 @@ import (
 	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
+	"github.com/beamlens/beamlens-go/llm/redact"
 )
 
 // printer shows events: for people, or as JSON lines.
@@ -126,6 +127,7 @@ func clean(s string, n int) string {
 		}
 		return r
 	}, s)
+	s = redact.Visible(s)
 	if runes := []rune(s); len(runes) > n {
 		s = string(runes[:n-1]) + "…"
 	}

@@ -251,7 +251,7 @@ func (s *scope) known(text string) string {
 // line redacts one text: secrets, then personal things, then what cannot be seen.
 func (s *scope) line(text string) string { return s.seen(s.personal(text, true)) }
 
-func (s *scope) seen(text string) string { return strings.ReplaceAll(visible(text), s.nonce, "") }
+func (s *scope) seen(text string) string { return strings.ReplaceAll(Visible(text), s.nonce, "") }
 
 // personal puts pseudonyms in place of addresses, hosts and users.
 func (s *scope) personal(text string, chance bool) string {

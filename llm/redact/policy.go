@@ -135,9 +135,9 @@ func vocabulary(texts ...string) map[string]bool {
 	return out
 }
 
-// visible makes control characters visible that a reader would not see or that change the order of what he sees: of direction, without
+// Visible makes control characters visible that a reader would not see or that change the order of what he sees: of direction, without
 // width, tags, and those of terminals.
-func visible(s string) string {
+func Visible(s string) string {
 	clean := true
 	for _, r := range s {
 		if hidden(r) {
