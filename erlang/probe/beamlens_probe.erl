@@ -21,7 +21,7 @@
 -export([loop/1]).
 %% For the other modules of the probe.
 -export([ask_part/2, scan/0, known_rates/0, counted/1, assist/2, dismiss/1, look/6, look_all/4, everybody/0, discard/1, seen/1, stuck/1, insert/4,
-         best/1, slow_info/3, within/2, label/4, ancestors/4, noted/4, frame/1, names/1, name/1, find/1, pid/1, mfa/1, atom_text/1, text/1, plain/1,
+         best/1, slow_info/3, within/2, label/4, ancestors/4, kept/1, frame/1, names/1, name/1, find/1, pid/1, mfa/1, atom_text/1, text/1, plain/1,
          kb/1, heap_words/1, binary_words/1, value/2, clamp/3, now_ms/0, now_us/0]).
 
 %% Raised when functions or results change. A node keeps a module that is newer than the engine's.
@@ -712,19 +712,23 @@ within(Time, Ask) ->
     end.
 
 %% What a process is: what it was started as. Processes of proc_lib keep that in their dictionary.
-label(P, {proc_lib, init_p, _}, Gc, Deadline) ->
-    case noted(P, '$initial_call', Gc, Deadline) of
-        Call = {_, _, _} -> mfa(Call);
+label(P, Call, Gc, Deadline) ->
+    case kept(Call) andalso noted(P, '$initial_call', Gc, Deadline) of
+        false -> mfa(Call);
+        First = {_, _, _} -> mfa(First);
         _ -> null
-    end;
-label(_, Call, _, _) -> mfa(Call).
+    end.
 
-ancestors(P, {proc_lib, init_p, _}, Gc, Deadline) ->
-    case noted(P, '$ancestors', Gc, Deadline) of
+ancestors(P, Call, Gc, Deadline) ->
+    case kept(Call) andalso noted(P, '$ancestors', Gc, Deadline) of
         L when is_list(L) -> [case A of _ when is_pid(A) -> pid(A); _ when is_atom(A) -> atom_text(A); _ -> null end || A <- lists:sublist(L, 10)];
         _ -> []
-    end;
-ancestors(_, _, _, _) -> [].
+    end.
+
+%% The tasks of newer Elixir are spawned without proc_lib, and keep the same.
+kept({proc_lib, init_p, _}) -> true;
+kept({'Elixir.Task.Supervised', _, _}) -> true;
+kept(_) -> false.
 
 %% One value of the dictionary. Before OTP 26.2 it must be read as a whole, which is done of small processes only, and no more of it kept.
 noted(P, Key, Gc, Deadline) ->

@@ -5,11 +5,14 @@
 %% in it. Rendering is done when the engine asks, in the process that asks. Nothing is sent to anybody when a line is logged, and a fault
 %% of ours ends here. What the primary level of logger keeps out is not seen, and it is not changed.
 %%
-%% The records are in a table of the resident process, rings of a fixed size. A guard puts the handler in and takes it out.
+%% Since Elixir 1.15 its logger drops the reports of supervisors and of crashes, unless it is told not to, before any handler gets them: by a
+%% primary filter. Where that is there, one of ours is put before it. It takes notice of these reports, and lets all go on as they were.
+%%
+%% The records are in a table of the resident process, rings of a fixed size. A guard puts the handler and the filter in and takes them out.
 -module(beamlens_probe_log).
 
 -export([snapshot/1, crashes/1, supervisors/1]).
--export([log/2]).
+-export([log/2, filter/2]).
 -export([start/0, handle/2, tick/2, stop/1]).
 
 -import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, frame/1, name/1, pid/1, mfa/1, atom_text/1, text/1]).
@@ -25,7 +28,8 @@
 -define(GAVE_UP, 15).
 -define(FAILED, 16).
 -define(COUNTERS, 16).
-%% Atomics: two for the tokens of each class, then the sequence of each ring, the processes inside of the handler, and whether it is orphaned.
+%% Atomics: two for the tokens of each class, then the sequence of each ring, the processes inside of the handler, whether it is orphaned, and
+%% whether the filter is in.
 -define(ERRORS, 1).
 -define(WARNINGS, 2).
 -define(OTHERS, 3).
@@ -34,7 +38,10 @@
 -define(SEQ(Ring), 10 + Ring).
 -define(INSIDE, 20).
 -define(ORPHANED, 21).
--define(ATOMICS, 21).
+-define(FILTERED, 22).
+-define(ATOMICS, 22).
+%% How often it is seen to that the filter is in, if it is needed (milliseconds).
+-define(LOOK_AGAIN, 3000).
 %% Rings, and how many records each keeps.
 -define(LOG, 1).
 -define(CRASHED, 2).
@@ -103,13 +110,34 @@ stop(#{guard := Guard, table := Tab}) ->
 
 guard(Resident, Config = #{atomics := A}) ->
     install(Config, 3),
+    wait(Resident, Config),
+    logger:remove_handler(?MODULE),
+    logger:remove_primary_filter(?MODULE),
+    %% Who is in the handler runs this module, which is about to go.
+    outside(A, 50).
+
+%% An Elixir application may start its logger, or set it up anew, at any time.
+wait(Resident, Config) ->
+    go_first(Config),
     receive
         {'DOWN', Resident, _, _, _} -> ok;
         {stop, _, _} -> ok
+    after ?LOOK_AGAIN -> wait(Resident, Config)
+    end.
+
+%% Filters are asked in their order, and a new one is put at the end: to be the first, all must be set.
+go_first(Config = #{atomics := A}) ->
+    #{filters := Filters} = logger:get_primary_config(),
+    Others = [F || F = {Id, _} <- Filters, Id =/= ?MODULE],
+    Wanted = case lists:any(fun drops/1, Others) of
+        true -> [{?MODULE, {fun ?MODULE:filter/2, Config}} | Others];
+        false -> Others
     end,
-    logger:remove_handler(?MODULE),
-    %% Who is in the handler runs this module, which is about to go.
-    outside(A, 50).
+    _ = Wanted =:= Filters orelse logger:set_primary_config(filters, Wanted),
+    atomics:put(A, ?FILTERED, length(Wanted) - length(Others)).
+
+drops({logger_translator, {_, #{sasl := false}}}) -> true;
+drops(_) -> false.
 
 install(_, 0) -> ok;
 install(Config, N) ->
@@ -139,11 +167,25 @@ log(Event, #{config := Config = #{counters := C, atomics := A}}) ->
     atomics:sub(A, ?INSIDE, 1),
     ok.
 
+%% A primary filter runs in the process that logs, as a handler does.
+filter(#{msg := Msg, meta := Meta = #{domain := [otp, sasl | _]}, level := Level}, Config = #{counters := C, atomics := A}) ->
+    atomics:add(A, ?INSIDE, 1),
+    try noted(kind(Msg, Meta), Level, Msg, Meta, Config)
+    catch
+        error:badarg -> orphaned(Config);
+        _:_ -> counters:add(C, ?FAILED, 1)
+    end,
+    atomics:sub(A, ?INSIDE, 1),
+    ignore;
+filter(_, _) -> ignore.
+
 %% The table is gone, and so is the resident process: if the guard is gone too, the handler must go by itself.
 orphaned(#{table := Tab, atomics := A, counters := C}) ->
     counters:add(C, ?FAILED, 1),
     case ets:info(Tab, size) =:= undefined andalso atomics:compare_exchange(A, ?ORPHANED, 0, 1) of
-        ok -> spawn(logger, remove_handler, [?MODULE]);
+        ok ->
+            spawn(logger, remove_handler, [?MODULE]),
+            spawn(logger, remove_primary_filter, [?MODULE]);
         _ -> ok
     end.
 
@@ -152,7 +194,10 @@ logged(#{meta := #{domain := [elixir, beamlens | _]}}, _) -> ok;
 logged(#{level := Level, msg := Msg, meta := Meta}, Config = #{counters := C, atomics := A}) ->
     counters:add(C, index(Level), 1),
     Kind = kind(Msg, Meta),
-    noted(Kind, Level, Msg, Meta, Config),
+    case Meta of
+        #{domain := [otp, sasl | _]} -> atomics:get(A, ?FILTERED) =:= 1 orelse noted(Kind, Level, Msg, Meta, Config);
+        _ -> noted(Kind, Level, Msg, Meta, Config)
+    end,
     case token(class(Level), A) of
         true -> keep(?LOG, {time(Meta), Level, Kind, where(Meta), body(Kind, Msg)}, Config);
         false -> counters:add(C, ?SHED, 1)

@@ -11,8 +11,8 @@
 -export([snapshot/1, list/1, children/1, tree/1, unlinked/1, orphans/1, integrity/1]).
 -export([start/0, handle/2, tick/2, stop/1]).
 
--import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, look/6, look_all/4, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, frame/1,
-                         names/1, find/1, pid/1, mfa/1, atom_text/1, text/1, heap_words/1, clamp/3, now_ms/0, now_us/0]).
+-import(beamlens_probe, [ask_part/2, assist/2, dismiss/1, look/6, look_all/4, insert/4, best/1, slow_info/3, within/2, label/4, ancestors/4, kept/1,
+                         frame/1, names/1, find/1, pid/1, mfa/1, atom_text/1, text/1, heap_words/1, clamp/3, now_ms/0, now_us/0]).
 
 %% Milliseconds between walks: at least so many, and so many times of what the last took.
 -define(PAUSE, 5000).
@@ -191,8 +191,8 @@ orphans(Limit0) ->
     Limit = clamp(Limit0, 1, ?MAX_ROWS),
     {{Total, Found}, _, _} = look_all(fun(P, Acc = {N, L}) ->
         case process_info(P, [parent, initial_call]) of
-            [{_, Parent}, {_, Call = {proc_lib, init_p, _}}] when is_pid(Parent), node(Parent) =:= node() ->
-                case is_process_alive(Parent) of
+            [{_, Parent}, {_, Call}] when is_pid(Parent), node(Parent) =:= node() ->
+                case not kept(Call) orelse is_process_alive(Parent) of
                     true -> Acc;
                     false when N < 200 -> {N + 1, [{P, Call, Parent} | L]};
                     false -> {N + 1, L}
@@ -278,7 +278,7 @@ walk(Tab, Kinds0) ->
 parent(P, Acc = {Size, Parents}) ->
     case process_info(P, [parent, initial_call]) of
         [{_, Parent}, {_, Call}] when is_pid(Parent), node(Parent) =:= node() ->
-            Lib = case Call of {proc_lib, init_p, _} -> 1; _ -> 0 end,
+            Lib = case kept(Call) of true -> 1; false -> 0 end,
             case Parents of
                 #{Parent := [N, L | Sample]} when Lib =:= 1, L < ?SMALL -> {Size, Parents#{Parent := [N + 1, L + 1, P | Sample]}};
                 #{Parent := [N, L | Sample]} when N < ?SMALL -> {Size, Parents#{Parent := [N + 1, L + Lib | Sample]}};

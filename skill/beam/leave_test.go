@@ -13,8 +13,9 @@ func TestNothingOfAnySkillStays(t *testing.T) {
 	n.Eval(t, "code:ensure_loaded(trace), logger:set_primary_config(level, notice), logger:remove_handler(default), ok.")
 	left := func() string {
 		return n.Eval(t, `{[P || P <- processes(), {_, {M, _, _}} <- [process_info(P, current_function)], lists:prefix("beamlens", atom_to_list(M))],
-			[T || T <- ets:all(), lists:prefix("beamlens", atom_to_list(ets:info(T, name)))], logger:get_handler_ids(), erlang:system_monitor()}.`)
+			[T || T <- ets:all(), lists:prefix("beamlens", atom_to_list(ets:info(T, name)))], logger:get_handler_ids(), maps:get(filters, logger:get_primary_config()), erlang:system_monitor()}.`)
 	}
+	n.Eval(t, dropsSasl)
 	clean := left()
 	p, stop := linkUntil(t, n.Name)
 	all := append(beam.All(p), beam.Optional(p)...)
@@ -27,7 +28,9 @@ func TestNothingOfAnySkillStays(t *testing.T) {
 		}
 	}
 	look()
-	erlangtest.Eventually(t, "the handler of logs is in", func() bool { return n.Eval(t, "logger:get_handler_ids().") == "[beamlens_probe_log]" })
+	erlangtest.Eventually(t, "the handler of logs is in, and the filter before the other", func() bool {
+		return n.Eval(t, "{logger:get_handler_ids(), [F || {F, _} <- maps:get(filters, logger:get_primary_config())]}.") == "{[beamlens_probe_log],[beamlens_probe_log,logger_translator]}"
+	})
 	n.Eval(t, "exit(whereis(beamlens_probe), kill).")
 	erlangtest.Eventually(t, "all has gone with the resident process", func() bool { return left() == clean })
 	look()

@@ -218,16 +218,22 @@ func TestExceptionsOfElixir(t *testing.T) {
 	}
 }
 
-// elixir starts Elixir on a node. Where it is not installed, or the node has another OTP than it was made for, the test is skipped.
+// elixir starts Elixir on a node, with its logger, which writes nothing. Where it is not installed, or the node has another OTP than it was made for, the test is skipped.
 func elixir(t *testing.T, n *erlangtest.Node) {
 	t.Helper()
-	if os.Getenv("BEAMLENS_ERL") != "" {
-		t.Skip("Elixir is there for this machine's OTP only")
-	}
-	out, err := exec.Command("elixir", "-e", `IO.write(Enum.map_join([:elixir, :logger, :eex], ",", &inspect(to_string(:code.lib_dir(&1)) <> "/ebin")))`).Output()
-	if err != nil {
-		t.Skip("Elixir is not installed")
+	// Debian's place, also in the node's own root.
+	lib := "/usr/lib/elixir/lib"
+	if n.Eval(t, fmt.Sprintf("filelib:is_dir(%q).", lib+"/elixir/ebin")) != "true" {
+		if os.Getenv("BEAMLENS_ERL") != "" {
+			t.Skip("there is no Elixir with this OTP")
+		}
+		out, err := exec.Command("elixir", "-e", "IO.write(Path.dirname(to_string(:code.lib_dir(:elixir))))").Output()
+		if err != nil {
+			t.Skip("Elixir is not installed")
+		}
+		lib = string(out)
 	}
 	// It makes what is read binaries, and the node's reader wants lists.
-	n.Eval(t, fmt.Sprintf(`code:add_pathsa([%s]), {ok, _} = application:ensure_all_started(elixir), io:setopts([list, {encoding, unicode}]), ok.`, out))
+	n.Eval(t, fmt.Sprintf(`code:add_pathsa([%[1]q ++ "/" ++ A ++ "/ebin" || A <- ["elixir", "logger", "eex"]]), {ok, _} = application:ensure_all_started(logger),
+		[logger:remove_handler(H) || H <- [default, 'Elixir.Logger']], io:setopts([list, {encoding, unicode}]), ok.`, lib))
 }

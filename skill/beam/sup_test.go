@@ -89,6 +89,36 @@ func TestSupervisorsThatGiveUp(t *testing.T) {
 	concludes(t, s, "gave_up_1m", "supervisor_gave_up", "weak_sup", "connection", "no_database")
 }
 
+// dropsSasl is a filter as Elixir has one since 1.15: no handler gets the reports of supervisors and crashes.
+const dropsSasl = `ok = logger:add_primary_filter(logger_translator, {fun(E, _) -> case E of #{meta := #{domain := [otp, sasl | _]}} -> stop; _ -> ignore end end, #{sasl => false}}), ok.`
+
+// TestSupervisorsWhoseReportsAreDropped: they are seen all the same, once each, and nobody else sees them.
+func TestSupervisorsWhoseReportsAreDropped(t *testing.T) {
+	s, n := supervised(t)
+	n.Eval(t, dropsSasl)
+	loadModule(t, n, `-module(theirs). -export([log/2]). log(#{meta := #{domain := [otp, sasl | _]}}, _) -> register(theirs, spawn(fun() -> receive stop -> ok end end)), ok; log(_, _) -> ok.`)
+	first := func() bool {
+		return n.Eval(t, "element(1, hd(maps:get(filters, logger:get_primary_config()))).") == "beamlens_probe_log"
+	}
+	erlangtest.Eventually(t, "our filter is the first", first)
+	n.Eval(t, "ok = logger:add_handler(theirs, theirs, #{level => all}).")
+	// The application sets its logger up anew.
+	n.Eval(t, "logger:remove_primary_filter(beamlens_probe_log), logger:remove_primary_filter(logger_translator), ok.")
+	n.Eval(t, dropsSasl)
+	erlangtest.Eventually(t, "our filter is the first again", first)
+	n.Eval(t, "{ok, _} = tree:start(storm_sup, 100000, 1, [tree:child(a)]), [begin a ! fail, timer:sleep(20) end || _ <- lists:seq(1, 25)], ok.")
+	last := until(t, s, "restarts_max_child", 20)
+	for range 3 {
+		last, _ = s.Snapshot(t.Context())
+	}
+	if last["restarts_max_child"] != int64(25) {
+		t.Errorf("25 restarts are told as %v", last["restarts_max_child"])
+	}
+	if got := n.Eval(t, "whereis(theirs)."); got != "undefined" {
+		t.Error("another handler has got a report that the application drops")
+	}
+}
+
 // TestSupervisorsThatAreBusyAreNotWaitedFor: one that starts a child for a minute.
 func TestSupervisorsThatAreBusyAreNotWaitedFor(t *testing.T) {
 	s, n := supervised(t)

@@ -40,7 +40,7 @@ defmodule Beamlens.Engine do
   # Who starts an operator waits so long for it.
   @settle_time 15_000
   # What these functions of the probe do is not for the engine to ask.
-  @not_served [:module_info, :loop, :start, :handle, :tick, :stop, :log, :behaviour_info]
+  @not_served [:module_info, :loop, :start, :handle, :tick, :stop, :log, :filter, :behaviour_info]
 
   def start_link(config), do: GenServer.start_link(__MODULE__, config, name: __MODULE__)
 
