@@ -267,8 +267,10 @@ noted({supervisor, Why}, _, Msg, Meta, Config = #{counters := C, atomics := A}) 
     end,
     {report, #{report := Report}} = Msg,
     {Reason, _} = split(value(reason, Report), []),
-    _ = Reason =:= reached_max_restart_intensity andalso counters:add(C, ?GAVE_UP, 1),
-    token(?SUPS, A) andalso keep(?SUP, {time(Meta), Why, pid_of(Meta), cut(value(supervisor, Report)), cut(Reason), offender(value(offender, Report))}, Config);
+    %% It is the last that a supervisor says, after so many restarts that they have used all tokens.
+    Last = Reason =:= reached_max_restart_intensity,
+    _ = Last andalso counters:add(C, ?GAVE_UP, 1),
+    (Last orelse token(?SUPS, A)) andalso keep(?SUP, {time(Meta), Why, pid_of(Meta), cut(value(supervisor, Report)), cut(Reason), offender(value(offender, Report))}, Config);
 noted(Kind, Level, Msg, Meta, Config = #{counters := C, atomics := A}) ->
     counters:add(C, case Kind of crash -> ?CRASH; emulator -> ?EMULATOR; _ -> ?TERMINATE end, 1),
     token(?CRASHES, A) andalso keep(?CRASHED, {time(Meta), Level, Kind, crashed(Kind, Msg, Meta)}, Config).

@@ -53,8 +53,7 @@ func Supervisors(c Caller) *skill.Skill {
 			{From: "sup.orphans", To: "beam.process_count", Why: "processes that nobody stops stay"},
 		},
 		Playbooks: []skill.Playbook{
-			playbook("gave_up", "the supervisor that reached its limit, and the child it could not keep", "gave_up_1m"),
-			playbook("restarts", "the child that is restarted most, its supervisor and its last reasons", "restarts_max_child", "restarts_1m", "start_errors_1m"),
+			playbook("restarts", "the supervisor that reached its limit and the child it could not keep, or the child that is restarted most; with the last reasons", "gave_up_1m", "restarts_max_child", "restarts_1m", "start_errors_1m"),
 			playbook("busy_supervisor", "the supervisor with the longest mailbox, and what it is in", "busy_queue_max"),
 			playbook("orphans", "processes whose parent is gone", "orphans"),
 		},
@@ -279,8 +278,6 @@ type supOut struct {
 	Stack      []string   `json:"stacktrace"`
 	Count      int64      `json:"child_count"`
 	Active     int64      `json:"active_children"`
-	Intensity  *int64     `json:"max_restarts"` // only the supervisor itself knows
-	Period     *int64     `json:"max_seconds"`
 	Restarting []string   `json:"restarting"`
 	Undefined  []string   `json:"undefined"`
 	Dead       []childID  `json:"dead"`
@@ -355,6 +352,7 @@ type gaveUpRow struct {
 	Pid        *string `json:"pid"`
 	Child      string  `json:"child"`
 	At         string  `json:"at"`
+	Restarts   int64   `json:"restarts"` // of that child by this very process, in the minute before
 }
 
 func (s *sup) restarts(ctx context.Context, in limitIn) (restartsOut, error) {
@@ -368,10 +366,20 @@ func (s *sup) restarts(ctx context.Context, in limitIn) (restartsOut, error) {
 	out := restartsOut{Total5m: total, Total1m: last, Children: rows[:min(int(in.Limit), len(rows))], GaveUp: []gaveUpRow{}}
 	for _, r := range slices.Backward(s.reports) {
 		if r.gaveUp() && len(out.GaveUp) < int(in.Limit) && s.now.Sub(time.UnixMicro(r.AtUS)) < 5*time.Minute {
-			out.GaveUp = append(out.GaveUp, gaveUpRow{or(r.Supervisor, r.Pid), r.Pid, r.child(), utc(r.AtUS / 1000)})
+			out.GaveUp = append(out.GaveUp, gaveUpRow{or(r.Supervisor, r.Pid), r.Pid, r.child(), utc(r.AtUS / 1000), s.restartsBefore(r)})
 		}
 	}
 	return out, nil
+}
+
+// restartsBefore counts how often the supervisor that gave up had restarted the child in the minute before.
+func (s *sup) restartsBefore(end report) (n int64) {
+	for _, r := range s.reports {
+		if r.restarted() && or(r.Pid) == or(end.Pid) && r.child() == end.child() && r.AtUS <= end.AtUS && end.AtUS-r.AtUS <= minute.Microseconds() {
+			n++
+		}
+	}
+	return n
 }
 
 type loneProcess struct {

@@ -82,11 +82,32 @@ func TestSupervisorsOfARestartStorm(t *testing.T) {
 	n.Eval(t, "exit(whereis(storm_sup), kill).")
 }
 
+// TestSupervisorsThatGiveUp: at once, or after a storm of restarts; and with one that starts them again. What has one cause makes one alert, whichever
+// metric shows it first.
 func TestSupervisorsThatGiveUp(t *testing.T) {
-	s, n := supervised(t)
-	n.Eval(t, "{ok, _} = tree:start(weak_sup, 2, 10, [{connection, {tree, crash, [20]}, permanent, 1000, worker, [tree]}]), ok.")
-	until(t, s, "gave_up_1m", 0)
-	concludes(t, s, "gave_up_1m", "supervisor_gave_up", "weak_sup", "connection", "no_database")
+	for _, c := range []struct{ name, limit, above, kind string }{
+		{"at once", "2, 10", "1, 1", "supervisor_gave_up"},
+		{"after a storm", "30, 100", "1, 1", "restart_storm"},
+		{"again and again", "2, 10", "1000, 1", "supervisor_gave_up"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, n := supervised(t)
+			weak := fmt.Sprintf("[{local, weak_sup}, tree, {%s, [{connection, {tree, crash, [20]}, permanent, 1000, worker, [tree]}]}]", c.limit)
+			n.Eval(t, fmt.Sprintf("{ok, _} = tree:start(top_sup, %s, [{weak, {supervisor, start_link, %s}, transient, infinity, supervisor, [tree]}]), ok.", c.above, weak))
+			if c.kind == "restart_storm" {
+				until(t, s, "restarts_max_child", 20)
+				concludes(t, s, "restarts_max_child", "restart_storm", "weak_sup", "connection of weak_sup was restarted")
+			}
+			until(t, s, "gave_up_1m", 0)
+			for _, metric := range []string{"gave_up_1m", "restarts_max_child"} {
+				v := concludes(t, s, metric, c.kind, "weak_sup", "weak_sup reached its limit", "connection", "no_database")
+				if v["severity"] != "critical" {
+					t.Errorf("%v", v)
+				}
+			}
+			n.Eval(t, "catch exit(whereis(top_sup), kill), ok.")
+		})
+	}
 }
 
 // dropsSasl is a filter as Elixir has one since 1.15: no handler gets the reports of supervisors and crashes.
