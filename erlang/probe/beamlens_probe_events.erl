@@ -305,10 +305,11 @@ follow(Pid, Type, Port, S = #{busy := Busy}) when Type =:= busy_port; Type =:= b
         false -> S#{busy := Busy#{Pid => {Type, Port, now_ms()}}}
     end;
 follow(Pid, long_gc, Info, S) -> remember({long_gc, Pid}, value(timeout, Info), S);
-follow(_, long_schedule, Info, S) ->
-    case function(Info) of
-        undefined -> S;
-        Function -> remember({long_schedule, Function}, value(timeout, Info), S)
+follow(Who, long_schedule, Info, S) ->
+    case [F || K <- [in, out], F = {_, _, _} <- [value(K, Info)], not waits(F)] of
+        [Function | _] -> remember({long_schedule, Function}, value(timeout, Info), S);
+        [] when is_pid(Who) -> remember({long_schedule, Who}, value(timeout, Info), S);
+        [] -> S
     end;
 follow(_, _, _, S) -> S.
 
@@ -319,13 +320,10 @@ remember(Key, Ms, S = #{recent := Recent, seq := Seq}) ->
         _ -> S
     end.
 
-%% Where a process was when it got its scheduler, or else where it left it.
-function(Info) ->
-    case {lists:keyfind(in, 1, Info), lists:keyfind(out, 1, Info)} of
-        {{_, In = {_, _, _}}, _} -> In;
-        {_, {_, Out = {_, _, _}}} -> Out;
-        _ -> undefined
-    end.
+%% Where a process was when it got its scheduler, or where it left it, tells which function keeps it. But one that waits for a message is in the
+%% same function before and after, whatever it did: then it is the process that is counted.
+waits({erlang, hibernate, _}) -> true;
+waits({M, _, _}) -> lists:member(M, [gen, gen_server, gen_statem, gen_event, proc_lib, prim_eval]).
 
 about(Type, Port) when Type =:= busy_port; Type =:= busy_dist_port -> port(Port);
 about(long_schedule, Info) ->

@@ -47,6 +47,7 @@ func Supervisors(c Caller) *skill.Skill {
 		},
 		Edges: []beamlens.Edge{
 			{From: "sup.restarts_1m", To: "exception.exceptions_1m", Why: "a child that is restarted has ended with an error"},
+			{From: "sup.restarts_max_child", To: "exception.exceptions_1m", Why: "a child that is restarted has ended with an error"},
 			{From: "sup.restarts_max_child", To: "sup.gave_up_1m", Why: "restarts reach the limit of the supervisor"},
 			{From: "sup.busy_queue_max", To: "beam.message_queue_max", Why: "who asks a busy supervisor waits"},
 			{From: "sup.total_children", To: "beam.process_count", Why: "children are processes"},
