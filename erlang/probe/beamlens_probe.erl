@@ -392,7 +392,7 @@ rates(#{ticked := Ticked, hot := Hot, watched := Watched, ticks := _}) ->
 %% the look. The result is what Step made, the rest of the source (none if all was seen), and the look.
 look(Step, Source, Kept, Chunk, Limit, Options) ->
     Until = case Options of #{until := U} -> U; _ -> now_us() + ?SCAN * 1000 end,
-    L = #{step => Step, until => Until, chunk => Chunk, left => Limit, skip => maps:get(skip, Options, #{}), stalls => maps:get(stalls, Options, ?STALLS),
+    L = #{step => Step, until => Until, chunk => Chunk, left => Limit, skip => maps:get(skip, Options, #{}), stalls => maps:get(stalls, Options, ?STALLS), stall => maps:get(stall, Options, ?STALL), spawn => maps:get(spawn, Options, [{priority, low}]),
           index => counters:new(1, []), scanner => none, seen => 0, stuck => [], stalled => 0},
     look(next(Source, min(Chunk, Limit)), Kept, L).
 
@@ -429,11 +429,11 @@ look({Pids, Rest}, Kept, L0) ->
     end.
 
 %% A scanner that is waiting has asked a process that does not answer; one that is runnable waits for its turn.
-await(Pids, L = #{scanner := {Pid, Ref}, index := Index, stalled := Stalled, until := Until}, Last) ->
+await(Pids, L = #{scanner := {Pid, Ref}, index := Index, stall := Stall, stalled := Stalled, until := Until}, Last) ->
     receive
         {Ref, Kept, Done} -> {done, Kept, Done, L}
-    after ?STALL ->
-        L1 = L#{stalled := Stalled + ?STALL * 1000},
+    after Stall ->
+        L1 = L#{stalled := Stalled + Stall * 1000},
         case counters:get(Index, 1) of
             Last when Last > 0 ->
                 case process_info(Pid, status) of
@@ -453,10 +453,10 @@ patience(Pids, L, I, Until) ->
         false -> await(Pids, L, I)
     end.
 
-scanner(L = #{scanner := none, step := Step, index := Index, until := Until, skip := Skip}) ->
+scanner(L = #{scanner := none, spawn := Spawn, step := Step, index := Index, until := Until, skip := Skip}) ->
     {Self, Ref} = {self(), make_ref()},
     counters:put(Index, 1, 0),
-    Pid = spawn_opt(fun() -> scan(Self, Ref, Step, Index, Until, Skip) end, [link, {priority, low}, {min_heap_size, 8000}, {fullsweep_after, 0}]),
+    Pid = spawn_opt(fun() -> scan(Self, Ref, Step, Index, Until, Skip) end, [link, {min_heap_size, 8000}, {fullsweep_after, 0} | Spawn]),
     L#{scanner := {Pid, Ref}};
 scanner(L) -> L.
 

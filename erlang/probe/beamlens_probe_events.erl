@@ -389,18 +389,21 @@ sentinels(S = #{table := Tab, online := Online}) ->
             _ = [exit(P, kill) || P <- maps:get(sentinels, S)],
             Self = self(),
             Bound = case Now of 1 -> []; _ -> [1, Now] end,
-            S#{online := Now, sentinels := [spawn_opt(fun() -> sentinel(Self, Tab, N, Now, #{}) end, [link, {scheduler, N}, {priority, high}]) || N <- Bound]}
+            S#{online := Now, sentinels := [spawn_opt(fun() -> sentinel(Self, Tab, N, Now, #{}, 0) end, [link, {scheduler, N}, {priority, high}]) || N <- Bound]}
     end.
 
-%% Beats: scheduler => {Sent in microseconds, where the beat writes how long it took, who is to blame if that is known, or none}.
-sentinel(Collector, Tab, Own, Online, Beats0) ->
+%% Beats: scheduler => {Sent in microseconds, where the beat writes how long it took, who is to blame if that is known, or none}. They are
+%% sent once a second, and in the minute after a block as fast as they are heard: who blocks again is then found before it is over.
+sentinel(Collector, Tab, Own, Online, Beats0, Quick0) ->
     Start = now_us(),
     Beats1 = lists:foldl(fun(N, Acc) -> case Acc of #{N := _} -> Acc; _ -> Acc#{N => {Start, beat(N, Start), none}} end end, Beats0, lists:seq(1, Online)),
     Beats2 = hear(Start + ?BLOCKED * 1000, Beats1),
     %% When the sentinel itself was held up, the host did it, and the reading means nothing.
     Late = now_us() - Start - ?BLOCKED * 1000 > ?BLOCKED * 500,
-    Beats3 = maps:filtermap(fun(N, Beat) -> beaten(N, Beat, Late, Collector, Tab) end, Beats2),
-    sentinel(Collector, Tab, Own, Online, hear(Start + 1000000, Beats3)).
+    Beats3 = maps:filtermap(fun(N, Beat) -> beaten(N, Own, Beat, Late, Collector, Tab) end, Beats2),
+    Quick = case Late orelse map_size(Beats3) =:= 0 of true -> Quick0; false -> Start + ?CLOSER * 1000 end,
+    Next = case Quick > Start of true -> Start + ?BLOCKED * 1000; false -> Start + 1000000 end,
+    sentinel(Collector, Tab, Own, Online, hear(Next, Beats3), Quick).
 
 hear(Until, Beats) ->
     receive
@@ -416,7 +419,7 @@ beat(N, Sent) ->
     _ = spawn_opt(fun() -> atomics:put(Done, 1, now_us() - Sent + 1) end, [{scheduler, N}, {priority, high}, {min_heap_size, 10}]),
     Done.
 
-beaten(N, Beat = {Sent, Done, Who}, Late, Collector, Tab) ->
+beaten(N, Own, Beat = {Sent, Done, Who}, Late, Collector, Tab) ->
     Mine = ets:lookup(Tab, {block, N}) =:= [{{block, N}, self(), Sent}],
     case atomics:get(Done, 1) of
         0 when Mine; Late -> {true, Beat};
@@ -424,7 +427,7 @@ beaten(N, Beat = {Sent, Done, Who}, Late, Collector, Tab) ->
             case ets:insert_new(Tab, {{block, N}, self(), Sent}) of
                 true ->
                     Collector ! {blocked, N},
-                    find(N, Collector, Tab);
+                    find(N, Own, Collector, Tab);
                 false -> ok
             end,
             {true, Beat};
@@ -436,13 +439,14 @@ beaten(N, Beat = {Sent, Done, Who}, Late, Collector, Tab) ->
         _ -> false
     end.
 
-%% Who does not let itself be read is who does not yield.
-find(N, Collector, Tab) ->
-    Sentinel = self(),
-    _ = spawn_link(fun() ->
-        {_, _, L} = look_all(fun(P, _) -> process_info(P, message_queue_len), none end, none, 1000, #{stalls => 1, until => now_us() + 3000000}),
+%% Who does not let itself be read is who does not yield. A process that is not bound to a scheduler which runs may be moved to the blocked one.
+find(N, Own, Collector, Tab) ->
+    {Sentinel, Spawn} = {self(), [{scheduler, Own}, {priority, high}]},
+    _ = spawn_opt(fun() ->
+        {_, _, L} = look_all(fun(P, _) -> process_info(P, message_queue_len), none end, none, 1000,
+                             #{stalls => 1, stall => ?BLOCKED div 3, spawn => Spawn, until => now_us() + 3000000}),
         _ = [begin ets:insert(Tab, {{stuck, N}, P}), Sentinel ! {stuck, N, P}, Collector ! {stuck, P} end || P <- stuck(L)]
-    end),
+    end, [link | Spawn]),
     ok.
 
 %% One that is known waits for the process, to learn where it was.

@@ -185,7 +185,7 @@ func TestEventsLeaveNothing(t *testing.T) {
 // TestEventsNameTheFunctionThatBlocks: the process is asked while it is blocked, and answers as soon as it can, from where it is then. What it was in
 // is told by that, or by the event of the VM; of one that waits for its next message by then only the caller is known.
 func TestEventsNameTheFunctionThatBlocks(t *testing.T) {
-	const same = `{A, B} = {[binary:copy(<<0>>, 100000000)], [binary:copy(<<0>>, 100000000)]}, {As, Bs} = {lists:append(lists:duplicate(150, A)), lists:append(lists:duplicate(150, B))}, `
+	const same = `{A, B} = {[binary:copy(<<0>>, 100000000)], [binary:copy(<<0>>, 100000000)]}, {As, Bs} = {lists:append(lists:duplicate(80, A)), lists:append(lists:duplicate(80, B))}, `
 	for _, c := range []struct{ name, module, start, says string }{
 		{"a loop of its own", `-module(sums). -export([run/2]). run(A, B) -> receive after 100 -> ok end, case same(A, B) of true -> run(A, B); false -> ok end. same(A, B) -> A =:= B.`,
 			"spawn(fun() -> register(checker, self()), sums:run(As, Bs) end)", "in sums:run/2"},
