@@ -101,15 +101,21 @@ func (p *Project) Start(ctx context.Context) (*Shop, error) {
 	return s, nil
 }
 
+// tied ends the node with the program that has started it, however that ends: then its input does.
+const tied = "spawn(fn -> IO.read(:stdio, :line) && System.halt(0) end)"
+
 // launch starts the node, and returns when it answers.
 func (s *Shop) launch(ctx context.Context) error {
 	name, _, _ := strings.Cut(s.Node, "@")
 	s.ended = make(chan struct{})
-	s.cmd = exec.Command("elixir", "--sname", name, "--cookie", s.Cookie, "-S", "mix", "run", "--no-compile", "--no-halt")
+	s.cmd = exec.Command("elixir", "--sname", name, "--cookie", s.Cookie, "-S", "mix", "run", "--no-compile", "--no-halt", "-e", tied)
 	s.cmd.Dir, s.cmd.Env = s.project.dir, s.project.env()
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	// A group of its own: Ctrl-C is the caller's to handle, and the whole of it can be ended.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if _, err := s.cmd.StdinPipe(); err != nil { // it is closed when the node has ended, or we have
+		return err
+	}
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
