@@ -97,6 +97,7 @@ var mayImport = map[string][]string{
 	"erlang/erlangtest":    {"erlang", "erlang/*"},
 	"llm/analyst":          {"llm"},
 	"llm/llmtest":          {"llm"},
+	"llm/provider":         {"llm", "llm/*"},
 	"llm/google":           {"llm", "llm/wire"},
 	"llm/ollama":           {"llm", "llm/wire"},
 	"llm/bedrock":          {"llm", "llm/wire"},

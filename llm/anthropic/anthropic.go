@@ -47,6 +47,7 @@ type Model struct {
 var (
 	_ llm.Model     = (*Model)(nil)
 	_ llm.Described = (*Model)(nil)
+	_ llm.Shown     = (*Model)(nil)
 )
 
 // New returns the model. Nothing is sent until it is asked.
@@ -69,6 +70,12 @@ func New(o Options) *Model {
 
 // Describe tells what the model is.
 func (m *Model) Describe() llm.About { return m.about }
+
+// Show gives what a turn would send.
+func (m *Model) Show(req *llm.Request) ([]byte, error) {
+	o, _ := m.request(req)
+	return m.options.HTTP.Show(o)
+}
 
 // Turn makes one attempt.
 func (m *Model) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {

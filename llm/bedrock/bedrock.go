@@ -40,6 +40,7 @@ type Model struct {
 var (
 	_ llm.Model     = (*Model)(nil)
 	_ llm.Described = (*Model)(nil)
+	_ llm.Shown     = (*Model)(nil)
 )
 
 // New returns the model. Nothing is sent until it is asked.
@@ -64,16 +65,23 @@ func New(o Options) *Model {
 // Describe tells what the model is.
 func (m *Model) Describe() llm.About { return m.about }
 
+// Show gives what a turn would send.
+func (m *Model) Show(req *llm.Request) ([]byte, error) {
+	return m.options.HTTP.Show(m.request(req, m.turns()))
+}
+
 // Turn makes one attempt.
 func (m *Model) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-	// Claude's thoughts are signed with what was before them, here as at Anthropic.
-	turns := wire.NewTurns("bedrock", m.options.Model, m.claude)
+	turns := m.turns()
 	answer, err := m.options.HTTP.Post(ctx, m.path, m.request(req, turns))
 	if err != nil {
 		return nil, err
 	}
 	return m.response(answer, turns)
 }
+
+// turns begins a conversation. Claude's thoughts are signed with what was before them, here as at Anthropic.
+func (m *Model) turns() *wire.Turns { return wire.NewTurns("bedrock", m.options.Model, m.claude) }
 
 // block is a part of a message: one of its fields is set.
 type block struct {

@@ -50,6 +50,7 @@ type Model struct {
 var (
 	_ llm.Model     = (*Model)(nil)
 	_ llm.Described = (*Model)(nil)
+	_ llm.Shown     = (*Model)(nil)
 )
 
 // New returns the model. Nothing is sent until it is asked.
@@ -77,6 +78,11 @@ func New(o Options) *Model {
 
 // Describe tells what the model is.
 func (m *Model) Describe() llm.About { return m.about }
+
+// Show gives what a turn would send.
+func (m *Model) Show(req *llm.Request) ([]byte, error) {
+	return m.options.HTTP.Show(m.request(req, wire.NewTurns("google", m.options.Model, false)))
+}
 
 // Turn makes one attempt.
 func (m *Model) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {

@@ -157,9 +157,21 @@ func TestOneAttempt(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), attempt)
 		defer cancel()
 		req := request()
-		response, err := wires[w]("", wire.HTTP{Client: client}).Turn(ctx, req)
-		if n := len(p.Requests()); n != 1 {
-			t.Fatalf("asked %d times", n)
+		model := wires[w]("", wire.HTTP{Client: client, Extra: map[string]any{"metadata": map[string]string{"a": "<b>"}, "nothing": nil}})
+		if w != llmtest.Anthropic && w != llmtest.Responses && w != llmtest.Chat { // the others have no such field, and refuse it
+			model = wires[w]("", wire.HTTP{Client: client})
+		}
+		shown, err := llm.Show(model, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := model.Turn(ctx, req)
+		sent := p.Requests()
+		if len(sent) != 1 {
+			t.Fatalf("asked %d times", len(sent))
+		}
+		if !bytes.Equal(shown, sent[0].Body) {
+			t.Errorf("shown %s, sent %s", shown, sent[0].Body)
 		}
 		if r.one != "" {
 			checkError(t, w, r, req, err)

@@ -58,6 +58,7 @@ type Model struct {
 var (
 	_ llm.Model     = (*Model)(nil)
 	_ llm.Described = (*Model)(nil)
+	_ llm.Shown     = (*Model)(nil)
 )
 
 // New returns the model. Nothing is sent until it is asked.
@@ -90,9 +91,33 @@ type call struct {
 	} `json:"function"`
 }
 
+// Show gives what a turn would send.
+func (m *Model) Show(req *llm.Request) ([]byte, error) {
+	o, err := m.request(req)
+	if err != nil {
+		return nil, err
+	}
+	return m.options.HTTP.Show(o)
+}
+
 // Turn makes one attempt.
 func (m *Model) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-	forced := req.ToolMode == llm.ToolAny && len(req.Tools) > 0
+	o, err := m.request(req)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := m.options.HTTP.Post(ctx, "/api/chat", o)
+	if err != nil {
+		return nil, err
+	}
+	return m.response(answer, forced(req))
+}
+
+// forced says whether a call must come, by the grammar.
+func forced(req *llm.Request) bool { return req.ToolMode == llm.ToolAny && len(req.Tools) > 0 }
+
+func (m *Model) request(req *llm.Request) (*wire.Object, error) {
+	forced := forced(req)
 	o := &wire.Object{}
 	o.Put("model", m.options.Model).Put("stream", false).Put("truncate", false).Put("shift", false).Put("think", m.options.Think)
 	options := map[string]any{"num_ctx": m.options.Context}
@@ -129,12 +154,7 @@ func (m *Model) Turn(ctx context.Context, req *llm.Request) (*llm.Response, erro
 		}
 		messages = append(messages, said...)
 	}
-	o.Put("messages", messages)
-	answer, err := m.options.HTTP.Post(ctx, "/api/chat", o)
-	if err != nil {
-		return nil, err
-	}
-	return m.response(answer, forced)
+	return o.Put("messages", messages), nil
 }
 
 func fill(t *template.Template, v any) (string, error) {

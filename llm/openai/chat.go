@@ -2,7 +2,6 @@ package openai
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"strings"
 
@@ -29,9 +28,8 @@ type function struct {
 	Arguments string `json:"arguments"`
 }
 
-func (m *Model) chat(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+func (m *Model) chat(req *llm.Request, turns *wire.Turns) *wire.Object {
 	d := m.options.Dialect
-	turns := wire.NewTurns("openai-chat", m.options.Model, false)
 	o := &wire.Object{}
 	o.Put("model", m.options.Model)
 	if len(req.Tools) > 0 {
@@ -63,11 +61,7 @@ func (m *Model) chat(ctx context.Context, req *llm.Request) (*llm.Response, erro
 	if d.CacheKey {
 		o.Put("prompt_cache_key", m.cacheKey(req))
 	}
-	answer, err := m.options.HTTP.Post(ctx, "/chat/completions", o)
-	if err != nil {
-		return nil, err
-	}
-	return m.completed(answer, turns)
+	return o
 }
 
 // said gives the messages that one of ours is there: each result is one.

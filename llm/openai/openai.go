@@ -82,6 +82,7 @@ type Model struct {
 var (
 	_ llm.Model     = (*Model)(nil)
 	_ llm.Described = (*Model)(nil)
+	_ llm.Shown     = (*Model)(nil)
 )
 
 // New returns the model. Nothing is sent until it is asked.
@@ -110,12 +111,30 @@ func New(o Options) *Model {
 // Describe tells what the model is.
 func (m *Model) Describe() llm.About { return m.about }
 
+// Show gives what a turn would send.
+func (m *Model) Show(req *llm.Request) ([]byte, error) {
+	if m.options.API == Chat {
+		return m.options.HTTP.Show(m.chat(req, m.turns()))
+	}
+	return m.options.HTTP.Show(m.respond(req, m.turns()))
+}
+
 // Turn makes one attempt.
 func (m *Model) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	turns := m.turns()
+	path, request, response := "/responses", m.respond, m.responded
 	if m.options.API == Chat {
-		return m.chat(ctx, req)
+		path, request, response = "/chat/completions", m.chat, m.completed
 	}
-	return m.respond(ctx, req)
+	answer, err := m.options.HTTP.Post(ctx, path, request(req, turns))
+	if err != nil {
+		return nil, err
+	}
+	return response(answer, turns)
+}
+
+func (m *Model) turns() *wire.Turns {
+	return wire.NewTurns("openai-"+string(m.options.API), m.options.Model, false)
 }
 
 // choice is the same word in both APIs.

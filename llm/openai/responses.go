@@ -2,7 +2,6 @@ package openai
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"strings"
 
@@ -27,8 +26,7 @@ type output struct {
 	Output string `json:"output"`
 }
 
-func (m *Model) respond(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-	turns := wire.NewTurns("openai-responses", m.options.Model, false)
+func (m *Model) respond(req *llm.Request, turns *wire.Turns) *wire.Object {
 	o := &wire.Object{}
 	o.Put("model", m.options.Model)
 	if req.System != "" {
@@ -61,11 +59,7 @@ func (m *Model) respond(ctx context.Context, req *llm.Request) (*llm.Response, e
 	if m.options.Dialect.CacheKey {
 		o.Put("prompt_cache_key", m.cacheKey(req))
 	}
-	answer, err := m.options.HTTP.Post(ctx, "/responses", o)
-	if err != nil {
-		return nil, err
-	}
-	return m.responded(answer, turns)
+	return o
 }
 
 // items are the parts of one message.

@@ -79,9 +79,9 @@ func Bearer(token string) func(*http.Request, []byte) error {
 
 // Post makes one attempt: it sends the object to the path below the base and returns what came with status 200. The error is an *llm.Error.
 func (h HTTP) Post(ctx context.Context, path string, o *Object) (*Answer, error) {
-	body, err := o.Bytes(h.Extra)
+	body, err := h.Show(o)
 	if err != nil {
-		return nil, &llm.Error{Kind: llm.ErrBadRequest, Msg: "the request cannot be encoded", Err: err}
+		return nil, err
 	}
 	own, cancel := context.WithTimeout(ctx, cmp.Or(h.Timeout, defaultTimeout))
 	defer cancel()
@@ -126,6 +126,15 @@ func (h HTTP) Post(ctx context.Context, path string, o *Object) (*Answer, error)
 		return nil, e
 	}
 	return &Answer{Body: answer, RequestID: s.requestID(), service: r.URL.Host, said: s}, nil
+}
+
+// Show gives the body that [HTTP.Post] would send.
+func (h HTTP) Show(o *Object) ([]byte, error) {
+	body, err := o.Bytes(h.Extra)
+	if err != nil {
+		return nil, &llm.Error{Kind: llm.ErrBadRequest, Msg: "the request cannot be encoded", Err: err}
+	}
+	return body, nil
 }
 
 // client gives the client, which follows no redirect.

@@ -34,15 +34,26 @@ func (o *Object) Put(name string, v any) *Object {
 	return o
 }
 
-// Bytes gives the object, with further members over those that are there. A nil value takes one out.
+// Bytes gives the object, with further members over those that are there. A nil value takes one out; an object is merged into one that is
+// there.
 func (o *Object) Bytes(extra map[string]any) ([]byte, error) {
 	all := Object{slices.Clone(o.names), slices.Clone(o.values), o.err}
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		if extra[name] != nil {
-			all.Put(name, extra[name])
-		} else if i := slices.Index(all.names, name); i >= 0 {
-			all.names, all.values = slices.Delete(all.names, i, i+1), slices.Delete(all.values, i, i+1)
+		i := slices.Index(all.names, name)
+		if extra[name] == nil {
+			if i >= 0 {
+				all.names, all.values = slices.Delete(all.names, i, i+1), slices.Delete(all.values, i, i+1)
+			}
+			continue
 		}
+		add, isMap := extra[name].(map[string]any)
+		var there map[string]any
+		if isMap && i >= 0 && json.Unmarshal(all.values[i], &there) == nil {
+			maps.Copy(there, add)
+			all.Put(name, there)
+			continue
+		}
+		all.Put(name, extra[name])
 	}
 	if all.err != nil {
 		return nil, all.err

@@ -9,7 +9,7 @@ import (
 )
 
 // tryAgain finds how long a message asks to wait: "Please try again in 1m2.5s", "retry in 20ms".
-var tryAgain = regexp.MustCompile(`(?i)\b(?:try again|retry) (?:in|after) ((?:[0-9.]+ ?(?:ms|milliseconds?|h|m|s|seconds?|minutes?)\b ?)+)`)
+var tryAgain = regexp.MustCompile(`(?i)\b(?:try again|retry) (?:in|after) ((?:[0-9.]+ ?(?:milliseconds?|ms|minutes?|seconds?|h|m|s) ?)+)`)
 
 // retryAfter is how long a provider asks to be left alone, in whatever way it says so; 0 if it does not.
 func (s said) retryAfter(f failure) time.Duration {
