@@ -29,7 +29,8 @@ const (
 	EventAlertUpdated    = "operator.alert_updated"
 	EventAlertCleared    = "operator.alert_cleared"
 	EventAlertFailed     = "operator.alert_failed"
-	EventUngrounded      = "claim.ungrounded" // sentences of a model were dropped, because they say what was not read
+	EventUngrounded      = "claim.ungrounded"   // sentences of a model were dropped, because they say what was not read
+	EventContradicted    = "claim.contradicted" // a model blamed another than the investigation does, whose verdict stands
 	EventInsightProduced = "coordinator.insight_produced"
 	EventInsightFollowed = "coordinator.insight_followed" // its outcome is known, or has changed
 )

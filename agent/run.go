@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type Options struct {
 	Journal  Journal    // nil: nothing is kept
 	Sizes    *llm.Sizes // how large a text is in tokens; nil: estimated without learning
 
+	Patience    time.Duration // with Model in one run; then Fallback takes over; default 2 min
 	CacheTTL    time.Duration // how long a provider should keep the prefix; default 1 h, so that a heartbeat finds it
 	TurnTimeout time.Duration // of one answer; default 60 s
 	ToolTimeout time.Duration // of one tool; default 30 s
@@ -37,6 +39,9 @@ type Options struct {
 	Compaction Compaction
 	Now        func() time.Time // default: the machine's
 
+	// Unmet, which may be nil, says what is left undone when Model ends a run with a tool that gave this; "" if nothing is. Fallback does
+	// what is left, in the same run.
+	Unmet func(content any) string
 	// Saw, which may be nil, is told what was read: the input, and what tools gave that do not echo.
 	Saw func(text string)
 	// Observe is told what happens: "llm.start", "llm.stop", "llm.exception", "tool.start", "tool.stop", "tool.exception",
@@ -50,6 +55,10 @@ const (
 	maxFailed    = 6 // calls in a row that fail
 	warnEqual    = 3 // equal calls: the model is told
 	maxEqual     = 5
+	warnNear     = 6 // calls that differ in numbers alone
+	maxNear      = 10
+	warnIdle     = 4 // calls in a row that do nothing
+	maxIdle      = 7
 )
 
 // Outcome says how a run ended.
@@ -78,13 +87,15 @@ type runner struct {
 	outcome    Outcome
 
 	malformed, failed int
-	equal             map[string]int
+	equal, near       map[string]int // calls by their arguments, and by those without their numbers
+	idle              int            // calls in a row that do nothing
+	until             time.Time      // when patience with the model ends
 }
 
 // Run appends the input to the transcript and asks until a tool ends the run. The error is ctx's or [ErrFenced]; everything else
 // that can go wrong is in the outcome.
 func Run(ctx context.Context, o Options, t *Transcript, input string) (Outcome, error) {
-	r := &runner{Options: o.withDefaults(), transcript: t, input: len(t.Messages), equal: map[string]int{}}
+	r := &runner{Options: o.withDefaults(), transcript: t, input: len(t.Messages), equal: map[string]int{}, near: map[string]int{}}
 	if err := r.append(ctx, llm.Message{Role: llm.User, Text: input}, nil); err != nil {
 		return r.outcome, err
 	}
@@ -93,17 +104,28 @@ func Run(ctx context.Context, o Options, t *Transcript, input string) (Outcome, 
 	if model == nil {
 		model = r.Fallback
 	}
+	if model != r.Fallback && r.Fallback != nil {
+		r.until = time.Now().Add(r.Patience)
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return r.outcome, err
 		}
 		why := ""
-		if r.outcome.Turns >= limit {
+		switch {
+		case r.outcome.Turns >= limit:
 			why = fmt.Sprintf("no end after %d turns", r.outcome.Turns)
-		} else {
+		case !r.until.IsZero() && !time.Now().Before(r.until):
+			why = fmt.Sprintf("no end within %s", r.Patience)
+		default:
 			end, trouble, err := r.turn(ctx, model)
-			if err != nil || end {
+			if err != nil {
 				return r.outcome, err
+			}
+			if end {
+				if trouble = r.unmet(model); trouble == "" {
+					return r.outcome, nil
+				}
 			}
 			why = trouble
 		}
@@ -117,11 +139,26 @@ func Run(ctx context.Context, o Options, t *Transcript, input string) (Outcome, 
 		r.outcome.TookOver = why
 		r.Observe("agent.takeover", map[string]any{"reason": why})
 		model, limit = r.Fallback, r.outcome.Turns+r.MaxTurns
-		r.malformed, r.failed, r.equal = 0, 0, map[string]int{}
+		r.malformed, r.failed, r.idle, r.equal, r.near, r.until = 0, 0, 0, map[string]int{}, map[string]int{}, time.Time{}
 	}
 }
 
+// unmet says what a model that has ended the run has left undone.
+func (r *runner) unmet(model llm.Model) string {
+	if r.Unmet == nil || model == r.Fallback || r.Fallback == nil {
+		return ""
+	}
+	why := r.Unmet(r.outcome.Content)
+	if why != "" {
+		r.outcome.Ended = false
+	}
+	return why
+}
+
 func (o Options) withDefaults() Options {
+	if o.Patience <= 0 {
+		o.Patience = 2 * time.Minute
+	}
 	if o.CacheTTL <= 0 {
 		o.CacheTTL = time.Hour
 	}
@@ -236,11 +273,8 @@ func (r *runner) pick(ctx context.Context, call llm.ToolCall) (picked, string) {
 		err := fmt.Errorf("there is no tool %.60q; the tools are %s", call.Name, strings.Join(r.names(), ", "))
 		return picked{err: err}, patience(r.malformed, maxMalformed, "the model calls tools that do not exist")
 	}
-	key := call.Name + " " + canonical(call.Args)
-	r.equal[key]++
-	if n := r.equal[key]; n > warnEqual {
-		err := fmt.Errorf("the same call was made %d times in this run and will give the same; use what you have, or call wait or done", n)
-		return picked{err: err}, patience(n, maxEqual, "the model repeats one call")
+	if why, err := r.loops(call, tool); err != nil {
+		return picked{err: err}, why
 	}
 	began := time.Now()
 	r.Observe("tool.start", map[string]any{"tool_name": call.Name})
@@ -255,6 +289,33 @@ func (r *runner) pick(ctx context.Context, call llm.ToolCall) (picked, string) {
 	r.Observe("tool.stop", fields)
 	r.malformed, r.failed = 0, 0
 	return picked{Result: result, echo: tool.Echo}, ""
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// loops refuses a call that has been made too often: the same one, the same but for its numbers, or one that does nothing. It counts over the
+// whole run, whatever of the transcript is compacted.
+func (r *runner) loops(call llm.ToolCall, tool *Tool) (why string, err error) {
+	args := canonical(call.Args)
+	key, near := call.Name+" "+args, call.Name+" "+digits.ReplaceAllString(args, "#")
+	r.equal[key]++
+	if near != key {
+		r.near[near]++
+	}
+	if r.idle++; !tool.Idle {
+		r.idle = 0
+	}
+	switch {
+	case r.equal[key] > warnEqual:
+		return patience(r.equal[key], maxEqual, "the model repeats one call"),
+			fmt.Errorf("the same call was made %d times in this run and will give the same; use what you have, or call wait or done", r.equal[key])
+	case r.near[near] > warnNear:
+		return patience(r.near[near], maxNear, "the model repeats one call with other numbers"),
+			fmt.Errorf("%d calls of %s differ in numbers alone; use what you have, or call wait or done", r.near[near], call.Name)
+	case r.idle > warnIdle:
+		return patience(r.idle, maxIdle, "the model does nothing"), fmt.Errorf("%d calls in a row did nothing; act, or call wait or done", r.idle)
+	}
+	return "", nil
 }
 
 func patience(n, limit int, why string) string {
@@ -319,7 +380,11 @@ func (r *runner) encode(call llm.ToolCall, p picked) llm.ToolResult {
 
 // ask makes one turn. The model runs in a goroutine of its own, so that one that ignores its context holds nobody up.
 func (r *runner) ask(ctx context.Context, model llm.Model) (*llm.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.TurnTimeout)
+	limit := r.TurnTimeout
+	if !r.until.IsZero() {
+		limit = min(limit, time.Until(r.until))
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	request := r.Request(r.transcript.Messages)
 	began := time.Now()

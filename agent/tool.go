@@ -22,6 +22,8 @@ type Tool struct {
 
 	// Echo says that the result repeats what the model wrote, or that the tool tells itself what it read: it is not handed to Saw.
 	Echo bool
+	// Idle says that a call of it changes nothing and reads nothing.
+	Idle bool
 	// Run does it. An error is told to the model, and the run goes on.
 	Run func(ctx context.Context, args json.RawMessage) (Result, error)
 }

@@ -78,6 +78,9 @@ type Operator struct {
 	activity  string
 	runs      int
 
+	strikes  int       // runs in a row in which the model was taken over from
+	distrust time.Time // until then it is not asked
+
 	transcript agent.Transcript // of the continuous conversation; guarded by busy
 }
 
@@ -351,6 +354,7 @@ func (o *Operator) continuous(ctx context.Context, reason string) (time.Duration
 	r := o.begin(ctx, reason)
 	outcome, err := agent.Run(ctx, r.agentOptions(false), &o.transcript, r.input(reason, ""))
 	o.end()
+	o.judge(outcome)
 	if err != nil {
 		if errors.Is(err, agent.ErrFenced) {
 			o.transcript = agent.Transcript{}
@@ -403,6 +407,7 @@ func (o *Operator) Run(ctx context.Context, reason string) (Report, error) {
 	var t agent.Transcript
 	outcome, err := agent.Run(ctx, r.agentOptions(true), &t, r.input("asked", reason))
 	o.end()
+	o.judge(outcome)
 	if err != nil {
 		return Report{}, err
 	}

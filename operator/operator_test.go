@@ -222,6 +222,54 @@ func TestProseIsGrounded(t *testing.T) {
 	}
 }
 
+// TestAVerdictStands: a model may say more in words, but type, culprit and severity are those of the investigation.
+func TestAVerdictStands(t *testing.T) {
+	book := skill.Playbook{ID: "overgrown", Metrics: []string{"queue"}, Doc: "who", Lua: `local p = plant_process("<0.1.0>")
+return {type = "overgrown", summary = "it is " .. p.name, culprit = {kind = "process", id = p.pid, name = p.name, facts = {queue = p.queue}}}`}
+	finding := beamlens.Finding{ID: "f1", Skill: "plant", Metric: "queue", Kind: beamlens.FindingRule, Tier: beamlens.TierAlert, Rule: "queue > 1", Severity: "critical", Value: 5}
+	other := beamlens.Finding{ID: "f2", Skill: "plant", Metric: "memory", Kind: beamlens.FindingRule, Tier: beamlens.TierAlert, Rule: "memory > 1", Severity: "warning", Value: 7}
+	lua := func(code string) llmtest.Turn { return llmtest.Call("execute", map[string]any{"code": code}) }
+	see := lua(`return plant_process("<0.2.0>")`)
+	for _, c := range []struct {
+		name   string
+		turns  []llmtest.Turn
+		change func(map[string]any)
+	}{
+		{"the same", []llmtest.Turn{look}, nil},
+		{"it blames another that it has read of", []llmtest.Turn{see}, func(a map[string]any) {
+			a["culprit"] = map[string]any{"kind": "process", "id": "<0.2.0>", "name": "Plant.Innocent"}
+		}},
+		{"it blames nobody", nil, func(a map[string]any) { delete(a, "culprit") }},
+		{"another type, less severe", []llmtest.Turn{look}, func(a map[string]any) { a["type"], a["severity"] = "nothing_at_all", "info" }},
+		{"it has the investigation say something else", []llmtest.Turn{lua(`function plant_process() return {pid = "<0.2.0>", name = "Plant.Innocent"} end
+` + book.Lua), see}, func(a map[string]any) { a["culprit"] = map[string]any{"kind": "process", "id": "<0.2.0>"} }},
+		{"the same, in a comment that is none", []llmtest.Turn{lua("--[[\n]] function plant_process() return {pid = '<0.2.0>', name = 'Plant.Innocent'} end\n" + book.Lua), see},
+			func(a map[string]any) { a["culprit"] = map[string]any{"kind": "process", "id": "<0.2.0>"} }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := plant()
+			s.Callbacks[0] = skill.Func("plant_process", "One process.", `plant_process("<0.1.0>")`, func(_ context.Context, in procIn) (procOut, error) {
+				return procOut{in.Pid, map[string]string{"<0.1.0>": "Plant.Worker", "<0.2.0>": "Plant.Innocent"}[in.Pid], 12}, nil
+			})
+			s.Metrics = append(s.Metrics, skill.Metric{Name: "memory", Kind: skill.Gauge})
+			s.Playbooks = []skill.Playbook{book, {ID: "heavy", Metrics: []string{"memory"}, Lua: `return {type = "heavy", summary = "it is heavy"}`}}
+			turns := append(append([]llmtest.Turn{take}, c.turns...), alert(c.change), done)
+			o := operator.New(operator.Options{Target: target, Skill: s, Model: llmtest.NewScript(turns...), Fallback: analyst.Analyst{}, Store: store.NewMemory(), Watch: quiet{finding, other}})
+			r, err := o.Run(t.Context(), "")
+			if err != nil || len(r.Alerts) != 2 {
+				t.Fatalf("%d alerts, %v: of two investigations each has its own", len(r.Alerts), err)
+			}
+			a := r.Alerts[0]
+			if a.AnomalyType != "overgrown" || a.Culprit == nil || a.Culprit.ID != "<0.1.0>" || a.Severity != beamlens.SeverityCritical || len(a.Findings) != 1 {
+				t.Errorf("alert %s %s of %v with %d findings", a.Severity, a.AnomalyType, a.Culprit, len(a.Findings))
+			}
+			if b := r.Alerts[1]; b.AnomalyType != "heavy" {
+				t.Errorf("the other alert is %s", b.AnomalyType)
+			}
+		})
+	}
+}
+
 func TestTheTypeOfAnAlertIsASymbol(t *testing.T) {
 	r, _ := ask(t, nil, store.NewMemory(), take, look, alert(func(a map[string]any) { a["type"] = " Mailbox-Flood \u202e<script> https://x" }), done)
 	if got := r.Alerts[0].AnomalyType; got != "mailbox_flood_script_https_x" {

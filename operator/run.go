@@ -25,6 +25,8 @@ type run struct {
 	seen     bytes.Buffer        // what tools returned: an id that is not in here was made up
 	record   *claim.Record       // the same for prose: its numbers must be in here
 	fired    []beamlens.Alert
+	owed     []beamlens.Finding  // new findings of the input: a run must not end without an answer to each
+	verdicts map[string]*verdict // of playbooks in this run, by their id
 }
 
 // Bounds of what one run keeps.
@@ -37,7 +39,7 @@ const (
 
 // begin takes what is pending into a new run.
 func (o *Operator) begin(ctx context.Context, reason string) *run {
-	r := &run{Operator: o, trace: o.Clock.NewTraceID(), fresh: map[string]bool{}, record: &claim.Record{}}
+	r := &run{Operator: o, trace: o.Clock.NewTraceID(), fresh: map[string]bool{}, record: &claim.Record{}, verdicts: map[string]*verdict{}}
 	o.mu.Lock()
 	taken := o.pending
 	o.pending = nil
@@ -114,7 +116,7 @@ func (r *run) agentOptions(demand bool) agent.Options {
 	compaction.Prompt = compactionPrompt
 	compaction.KnownID = r.known
 	return agent.Options{
-		Model: r.Model, Fallback: r.Fallback, System: r.system, Tools: r.tools(demand),
+		Model: r.trusted(), Fallback: r.Fallback, Unmet: r.unmet, System: r.system, Tools: r.tools(demand),
 		Name: r.Name, Sizes: r.Sizes, RunID: r.trace, Journal: r.Journal, Now: r.Clock.Now, TurnTimeout: r.TurnTimeout, Compaction: compaction,
 		Saw:     r.record.Saw,
 		Observe: func(name string, fields map[string]any) { r.event(name, r.trace, fields) },
@@ -241,6 +243,9 @@ func (r *run) input(reason, question string) string {
 			v.New = true // found by an earlier run, or before a restart, and never alerted
 		}
 		in.Findings = append(in.Findings, v)
+		if v.New && f.Tier == beamlens.TierAlert {
+			r.owed = append(r.owed, f)
+		}
 		if v.New {
 			for _, p := range r.Skill.Match(f.Metric) {
 				if !slices.ContainsFunc(in.Playbooks, func(q playbookView) bool { return q.ID == p.ID }) {

@@ -2,7 +2,7 @@ package operator
 
 import (
 	"context"
-	"slices"
+	"regexp"
 	"strings"
 
 	"github.com/beamlens/beamlens-go/agent"
@@ -31,8 +31,9 @@ func (r *run) execute() agent.Tool {
 			res, err := sandbox.Run(ctx, in.Code, functions, sandbox.Limits{})
 			if err != nil {
 				r.event("operator.execute_error", r.trace, map[string]any{"reason": err.Error()})
-				if r.ours(in.Code) {
+				if p := r.ours(in.Code); p != nil {
 					r.record.Saw(err.Error())
+					r.verdicts[p.ID] = nil
 				}
 				return agent.Result{}, err
 			}
@@ -41,6 +42,9 @@ func (r *run) execute() agent.Tool {
 				out.Note = "the program returned nothing; end it with return and what you want to see"
 			}
 			r.learn(in.Code, out)
+			if p := r.ours(in.Code); p != nil {
+				r.verdicts[p.ID] = verdictOf(res.Value)
+			}
 			r.event("operator.execute_complete", r.trace, map[string]any{"result": res.Value, "callbacks": res.Callbacks, "duration": res.Took})
 			return agent.Result{Content: out}, nil
 		})
@@ -48,9 +52,18 @@ func (r *run) execute() agent.Tool {
 	return t
 }
 
-// ours says whether a program is a playbook's.
-func (r *run) ours(code string) bool {
-	return slices.ContainsFunc(r.Skill.Playbooks, func(p skill.Playbook) bool { return strings.Contains(code, p.Lua) })
+// preamble is what may stand before a playbook's program: comments, and its finding, as plain values. Anything else could change what the
+// program says.
+var preamble = regexp.MustCompile(`^(?:[ \t]*(?:--[^\[\n][^\n]*|--)?\n)*(?:local finding = \{[^{}()\[\]\n]*\}[ \t]*\n)?$`)
+
+// ours gives the playbook that a program is, nil if it is somebody else's.
+func (r *run) ours(code string) *skill.Playbook {
+	for i, p := range r.Skill.Playbooks {
+		if before, ok := strings.CutSuffix(strings.TrimSpace(code), strings.TrimSpace(p.Lua)); ok && preamble.MatchString(before) {
+			return &r.Skill.Playbooks[i]
+		}
+	}
+	return nil
 }
 
 // learn takes what a program gave as read. The numbers that a model has written into its program are not; what it computes is.
@@ -59,7 +72,7 @@ func (r *run) learn(code string, out executed) {
 	if err != nil {
 		return
 	}
-	if r.ours(code) {
+	if r.ours(code) != nil {
 		r.record.Saw(string(raw))
 		return
 	}

@@ -50,8 +50,21 @@ func (r *run) fireAlert() agent.Tool {
 				name = beamlens.EventAlertUpdated
 			}
 			r.OnEvent(beamlens.Event{Name: name, At: alert.UpdatedAt, Target: r.Target, Subject: r.Name, TraceID: r.trace, Alert: &alert})
-			return agent.Result{Content: map[string]any{"alert_id": alert.ID, "updated": updated}}, nil
+			return agent.Result{Content: fired(alert, updated)}, nil
 		})
+}
+
+// fired is what a model is told of an alert: what it covers, and the verdict where that is not its own.
+func fired(a beamlens.Alert, updated bool) map[string]any {
+	ids := make([]string, len(a.Findings))
+	for i, f := range a.Findings {
+		ids[i] = f.ID
+	}
+	out := map[string]any{"alert_id": a.ID, "updated": updated, "finding_ids": ids, "type": a.AnomalyType, "severity": a.Severity, "confidence": a.Confidence}
+	if a.Culprit != nil {
+		out["culprit"] = a.Culprit.String()
+	}
+	return out
 }
 
 // compose checks the claim against what was really read.
@@ -102,12 +115,14 @@ func (r *run) compose(ctx context.Context, in fireAlertInput) (beamlens.Alert, e
 	if err != nil {
 		return none, err
 	}
+	findings = r.together(findings)
 	for _, f := range findings {
 		if f.Onset.Before(a.Onset) {
 			a.Onset = f.Onset
 		}
 	}
 	a.Findings = findings
+	r.settle(ctx, &a)
 	return a, nil
 }
 
@@ -122,12 +137,12 @@ func confidence(in fireAlertInput, c *beamlens.Culprit) beamlens.Confidence {
 	return beamlens.Confidence(in.Confidence)
 }
 
-// covered gives the findings that an alert is about: those named, else the fresh ones.
+// covered gives the findings that an alert is about: those named, else those that still need one.
 func (r *run) covered(ids []string) ([]beamlens.Finding, error) {
 	var out []beamlens.Finding
 	open := r.Watch.Open()
 	for _, f := range open {
-		if len(ids) == 0 && r.fresh[f.ID] && f.Tier == beamlens.TierAlert {
+		if len(ids) == 0 && f.Tier == beamlens.TierAlert && (r.fresh[f.ID] || r.owes(f)) {
 			out = append(out, f)
 		}
 	}

@@ -16,6 +16,6 @@ func (r *run) think() agent.Tool {
 			r.event("operator.think", r.trace, map[string]any{"thought": in.Thought})
 			return agent.Result{Content: map[string]any{"thought": in.Thought, "recorded": true}}, nil
 		})
-	t.Echo = true
+	t.Echo, t.Idle = true, true
 	return t
 }

@@ -175,7 +175,12 @@ func (p *page) alerted(t task) bool {
 		if json.Unmarshal(m.args, &args) != nil {
 			continue
 		}
-		if len(args.FindingIDs) == 0 && !m.failed {
+		var got struct {
+			FindingIDs []string `json:"finding_ids"`
+		}
+		if !m.failed && json.Unmarshal(m.result, &got) == nil && got.FindingIDs != nil {
+			args.FindingIDs = got.FindingIDs // what it covers in fact
+		} else if len(args.FindingIDs) == 0 && !m.failed {
 			return true // another model alerted all that was new
 		}
 		for _, id := range t.ids() {
