@@ -29,6 +29,16 @@ defmodule Beamlens.MixProject do
   end
 
   def application do
-    [extra_applications: [:logger, :crypto]]
+    # The optional ones are started before, where the application has them.
+    [
+      extra_applications: [
+        :logger,
+        :crypto,
+        telemetry: :optional,
+        jason: :optional,
+        decimal: :optional,
+        ecto_psql_extras: :optional
+      ]
+    ]
   end
 end
