@@ -2,6 +2,7 @@ defmodule Beamlens.MixProject do
   use Mix.Project
 
   @version "0.1.0"
+  @optional [:telemetry, EctoPSQLExtras, Decimal, Jason.Encode]
 
   def project do
     [
@@ -14,8 +15,12 @@ defmodule Beamlens.MixProject do
       # In the repository the probe has one source, which the engine embeds too. A package carries a copy in src.
       erlc_paths: [Enum.find(["../erlang/probe", "src"], &File.exists?("#{&1}/beamlens_probe.erl"))],
       elixirc_paths: if(Mix.env() == :test, do: ["lib", "test/support"], else: ["lib"]),
-      # What may be there at run time, and is never needed.
-      elixirc_options: [no_warn_undefined: [:telemetry, EctoPSQLExtras, Decimal, Jason.Encode]],
+      # What may be there at run time, and is never needed: when it is not there, and when it is.
+      elixirc_options: [no_warn_undefined: @optional],
+      # Until Elixir 1.19 these were two questions.
+      xref: if(Version.match?(System.version(), "< 1.19.0"), do: [exclude: @optional], else: []),
+      # Is compiled in an application of its own.
+      test_ignore_filters: [&String.starts_with?(&1, "test/real/")],
       # What OTP 29 would have otherwise, OTP 25 has not.
       erlc_options: [:debug_info, :nowarn_deprecated_catch],
       test_coverage: [summary: [threshold: 0]],
@@ -29,16 +34,6 @@ defmodule Beamlens.MixProject do
   end
 
   def application do
-    # The optional ones are started before, where the application has them.
-    [
-      extra_applications: [
-        :logger,
-        :crypto,
-        telemetry: :optional,
-        jason: :optional,
-        decimal: :optional,
-        ecto_psql_extras: :optional
-      ]
-    ]
+    [extra_applications: [:logger, :crypto]]
   end
 end
