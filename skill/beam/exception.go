@@ -36,6 +36,7 @@ func Exceptions(c Caller) *skill.Skill {
 			{Metric: "exceptions_1m", Above: 120, For: 5 * time.Second, Severity: beamlens.SeverityWarning, Doc: "two a second for a minute: no single accident, but something that fails whenever it is tried"},
 		},
 		Edges: []beamlens.Edge{
+			{From: "beam.message_queue_max", To: "exception.exceptions_1m", Why: "who calls a process that is behind ends when it has waited too long"},
 			{From: "exception.exceptions_1m", To: "sup.restarts_1m", Why: "a supervised process that ends with an error is restarted"},
 		},
 		Playbooks: []skill.Playbook{

@@ -34,6 +34,7 @@ func Logger(c Caller) *skill.Skill {
 		Rules:   loggerRules,
 		Edges: []beamlens.Edge{
 			{From: "exception.exceptions_1m", To: "logger.error_count_1m", Why: "a process that ends with an error is logged"},
+			{From: "beam.message_queue_max", To: "logger.error_count_1m", Why: "who calls a process that is behind gives up waiting, and says so"},
 			{From: "sup.restarts_1m", To: "logger.error_count_1m", Why: "a supervisor logs each child that ends"},
 			{From: "logger.total_logs_1m", To: "beam.run_queue_per_scheduler", Why: "formatting log lines takes the schedulers"},
 			{From: "logger.total_logs_1m", To: "beam.message_queue_max", Why: "handlers of logs have mailboxes"},
