@@ -10,11 +10,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/beamlens/beamlens-go/examples/shop"
 	"github.com/beamlens/beamlens-go/ext/postgres/cluster"
 	"github.com/beamlens/beamlens-go/internal/scenario"
+	"github.com/beamlens/beamlens-go/llm"
+	"github.com/beamlens/beamlens-go/llm/provider"
 	"github.com/spf13/cobra"
 )
 
@@ -25,6 +28,7 @@ type bench struct {
 	starts map[string]scenario.Start
 	group  string
 	remove func() // what was compiled
+	model  string // provider/model; "": the analyst
 }
 
 func benchCommand() *cobra.Command {
@@ -37,8 +41,11 @@ func benchCommand() *cobra.Command {
 		Long: `Runs the engine over recordings of systems that were broken on purpose, and of healthy ones, and compares what it says with what is true: was it
 found, how soon, was the right one blamed, was anything invented, how far can its confidence be relied on. Without a key and without network.
 
+--model scores a language model on the same scenarios, with the analyst as its fallback. Recordings answer only what was asked when they were made,
+and what the playbooks ask: a model that looks elsewhere is told so.
+
 --live starts the systems instead of replaying them: the Elixir shop, which needs Elixir, and a PostgreSQL. It takes about an hour.`,
-		Example: "  beamlens bench\n  beamlens bench mailbox hostile_fence\n  beamlens bench --live --record recordings --group control",
+		Example: "  beamlens bench\n  beamlens bench mailbox hostile_fence\n  beamlens bench --model ollama/qwen3 --group fault\n  beamlens bench --live --record recordings --group control",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b.out = cmd.OutOrStdout()
 			truths, err := b.choose(args)
@@ -46,6 +53,9 @@ found, how soon, was the right one blamed, was anything invented, how far can it
 				return err
 			}
 			var card scenario.Card
+			if b.model != "" && (live || b.record != "") {
+				return &exit{exitUsage, errors.New("--model goes with recordings, not with --live")}
+			}
 			if live || b.record != "" {
 				card, err = b.live(cmd.Context(), truths)
 			} else {
@@ -68,6 +78,7 @@ found, how soon, was the right one blamed, was anything invented, how far can it
 	f := cmd.Flags()
 	f.BoolVar(&live, "live", false, "start the systems instead of replaying recordings")
 	f.StringVar(&b.record, "record", "", "with --live: write the recordings into this folder")
+	f.StringVar(&b.model, "model", "", "a language model instead of the analyst, as provider/model; its key comes from the environment")
 	f.StringVar(&b.group, "group", "", "only the scenarios of this group: "+strings.Join(scenario.Groups, ", "))
 	f.StringVar(&file, "json", "", "write the scorecard into this file, too")
 	return cmd
@@ -98,6 +109,10 @@ func (b *bench) choose(ids []string) ([]scenario.Truth, error) {
 func (b *bench) replay(ctx context.Context, truths []scenario.Truth) (scenario.Card, error) {
 	var scores []scenario.Score
 	samples, took := 0, time.Duration(0)
+	name, meter, err := b.meter()
+	if err != nil {
+		return scenario.Card{}, err
+	}
 	for _, t := range truths {
 		rec, err := scenario.Recorded(t.ID)
 		if errors.Is(err, scenario.ErrNotRecorded) {
@@ -108,7 +123,7 @@ func (b *bench) replay(ctx context.Context, truths []scenario.Truth) (scenario.C
 			return scenario.Card{}, err
 		}
 		began := time.Now()
-		result, wrong := scenario.Replay(ctx, t, rec, nil)
+		result, wrong := scenario.Replay(ctx, t, rec, meter.asModel())
 		took += time.Since(began)
 		samples += len(rec.Samples)
 		if ctx.Err() != nil {
@@ -116,7 +131,64 @@ func (b *bench) replay(ctx context.Context, truths []scenario.Truth) (scenario.C
 		}
 		scores = append(scores, t.Score(&result, wrong))
 	}
-	return scenario.Sum("the analyst, over recordings", scores, samples, took), nil
+	card := scenario.Sum(name, scores, samples, took)
+	card.Spent = meter.spent()
+	return card, nil
+}
+
+// meter makes the model that is scored.
+func (b *bench) meter() (string, *meter, error) {
+	if b.model == "" {
+		return "the analyst, over recordings", nil, nil
+	}
+	client, err := provider.Parse(b.model)
+	if err != nil {
+		return "", nil, &exit{exitUsage, fmt.Errorf("--model: %w", err)}
+	}
+	m, err := provider.Registry{Clients: []provider.Client{client}}.Model(provider.Options{Env: os.Getenv})
+	if err != nil {
+		return "", nil, &exit{exitUsage, fmt.Errorf("--model: %w", err)}
+	}
+	return b.model + ", over recordings", &meter{model: m}, nil
+}
+
+// meter counts what a model is asked and what that takes.
+type meter struct {
+	model llm.Model
+	mu    sync.Mutex // guards what follows
+	sum   scenario.Spent
+}
+
+// Turn asks the model.
+func (m *meter) Turn(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	response, err := m.model.Turn(ctx, req)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sum.Calls++
+	if err != nil {
+		m.sum.Failed++
+		return nil, err
+	}
+	m.sum.Input += response.Usage.Input
+	m.sum.Output += response.Usage.Output
+	return response, nil
+}
+
+func (m *meter) asModel() llm.Model {
+	if m == nil {
+		return nil // the analyst
+	}
+	return m
+}
+
+func (m *meter) spent() *scenario.Spent {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sum := m.sum
+	return &sum
 }
 
 func (b *bench) live(ctx context.Context, truths []scenario.Truth) (scenario.Card, error) {

@@ -129,9 +129,19 @@ type Card struct {
 	ConfidentlyWrong float64 `json:"confidently_wrong"` // share of the claims of 0.8 and more that are wrong
 	Bins             []Bin   `json:"reliability"`
 
+	Spent *Spent `json:"spent,omitempty"` // of a language model
+
 	SecondsPerRun float64 `json:"seconds_per_run"` // of replaying, on this machine
 	MicrosPerStep float64 `json:"micros_per_sample"`
 	Scores        []Score `json:"scores"`
+}
+
+// Spent is what a language model was asked, and what that took.
+type Spent struct {
+	Calls  int   `json:"calls"`
+	Failed int   `json:"failed"`
+	Input  int64 `json:"input_tokens"`
+	Output int64 `json:"output_tokens"`
 }
 
 // Bin is a line of the reliability table.
@@ -252,6 +262,10 @@ func (c Card) Print(out io.Writer) {
 	row("Brier score", fmt.Sprintf("%.3f  (%d claims)", c.Brier, c.Claims), "")
 	for _, b := range c.Bins {
 		row(fmt.Sprintf("  said %.0f to %.0f %%", 100*b.From, 100*min(b.To, 1)), fmt.Sprintf("%.0f %% on average", 100*b.Mean), fmt.Sprintf("%.0f %% right, of %d", 100*b.Right, b.N))
+	}
+	if s := c.Spent; s != nil {
+		row("calls of the model", fmt.Sprintf("%d, %d of them failed", s.Calls, s.Failed), "")
+		row("tokens", fmt.Sprintf("%d in, %d out", s.Input, s.Output), "")
 	}
 	row("cost of a sample of one skill", fmt.Sprintf("%.0f µs", c.MicrosPerStep), "")
 	w.Flush()
