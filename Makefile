@@ -1,7 +1,7 @@
 # The two commands of the README are demo and test. `make help` lists the rest.
 
 GO      ?= go
-MODULES := . cmd/beamlens ext/postgres ext/sqlite internal/e2e
+MODULES := . cmd/beamlens ext/aws ext/azure ext/gcp ext/postgres ext/sqlite internal/e2e
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .PHONY: help setup work demo test check bench fuzz simulate soak matrix generate clean

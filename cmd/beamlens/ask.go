@@ -39,6 +39,7 @@ when nothing is wrong, and 1 when something is.`,
 		},
 	}
 	a.flags(cmd)
+	a.model.flags(cmd)
 	cmd.Flags().StringSliceVar(&a.only, "skills", nil, "only these skills, by id")
 	cmd.Flags().DurationVar(&look, "look", 8*time.Second, "how long to look before answering")
 	return cmd

@@ -19,6 +19,7 @@ type attachment struct {
 	only   []string // ids of skills; none: all
 	file   string   // of the store; "" in memory
 	record string   // file of a recording; "": none
+	model  modelFlags
 	notify func(beamlens.Event)
 }
 
@@ -34,8 +35,9 @@ changes, alerts with the culprit, and insights that say what led to what.
 
 A small module of a few kilobytes is loaded into the node and removed when we leave; --no-probe works without it.
 The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a package it is in /var/lib/rabbitmq/.erlang.cookie.`,
-		Example: "  beamlens attach shop@myhost\n  beamlens attach rabbit@myhost --cookie-file /var/lib/rabbitmq/.erlang.cookie",
-		Args:    cobra.ExactArgs(1),
+		Example: "  beamlens attach shop@myhost\n  beamlens attach rabbit@myhost --cookie-file /var/lib/rabbitmq/.erlang.cookie\n" +
+			"  ANTHROPIC_API_KEY=… beamlens attach shop@myhost --model anthropic/claude-haiku-5-5 --max-cost 1",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.to(args[0]); err != nil {
 				return err
@@ -49,12 +51,16 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 				defer cancel()
 			}
 			p.note("Connecting to %s …", a.node)
+			if a.model.id != "" {
+				p.note("Model: %s", a.model)
+			}
 			err := a.serve(ctx)
 			p.left(a.node)
 			return err
 		},
 	}
 	a.flags(cmd)
+	a.model.flags(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&a.only, "skills", nil, "only these skills, by id (default: all; see beamlens skills)")
 	f.StringVar(&a.file, "store", "", "keep alerts, insights and transcripts in this SQLite file (default: in memory)")
@@ -95,6 +101,10 @@ func (a attachment) open(ctx context.Context) (*engine.Engine, func(), error) {
 		kept, close = s, func() { s.Close() }
 	}
 	options := engine.Options{Target: target, Skills: skills, Store: kept, Work: []engine.Work{link}, OnEvent: a.notify}
+	if err := a.model.open(ctx, &options); err != nil {
+		close()
+		return nil, nil, err
+	}
 	stop, err := record(a.record, &options)
 	if err != nil {
 		close()

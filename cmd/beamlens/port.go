@@ -20,6 +20,7 @@ import (
 	"github.com/beamlens/beamlens-go/erlang/etf"
 	"github.com/beamlens/beamlens-go/erlang/probe"
 	"github.com/beamlens/beamlens-go/ext/sqlite"
+	"github.com/beamlens/beamlens-go/llm/route"
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/skill/beam"
 	"github.com/beamlens/beamlens-go/store"
@@ -124,6 +125,7 @@ func (p *port) log(level etf.Atom, format string, args ...any) {
 }
 
 var (
+	levelInfo    = etf.A("info")
 	levelWarning = etf.A("warning")
 	levelError   = etf.A("error")
 )
@@ -143,9 +145,6 @@ func (p *port) open(ctx context.Context) (release func()) {
 			}
 		}
 	}
-	if p.config.Registry != nil {
-		p.log(levelWarning, "this engine has no providers: client_registry is not used, and the built-in analyst investigates")
-	}
 	link := probe.New(p.config.Node, func(context.Context) (erlang.Conn, error) { return lasting{p.vm}, nil },
 		&probe.Options{Installed: true, OnState: func(s probe.State) { p.notify(stateEvent(p.target, s, false)) }})
 	o := engine.Options{
@@ -156,6 +155,7 @@ func (p *port) open(ctx context.Context) (release func()) {
 	for _, s := range append(beam.All(link), beam.Optional(link)...) {
 		p.builtin[s.ID] = s
 	}
+	p.model(ctx, &o)
 	more := p.first(&o)
 	e, err := engine.New(o)
 	if err != nil {
@@ -167,6 +167,22 @@ func (p *port) open(ctx context.Context) (release func()) {
 		p.leftOut(op, p.add(op))
 	}
 	return release
+}
+
+// model makes the language models of the application's client_registry. Without one there are none, whatever keys the environment has.
+func (p *port) model(ctx context.Context, o *engine.Options) {
+	if p.config.Registry == nil {
+		return
+	}
+	r, err := registry(p.config.Registry)
+	if err == nil {
+		err = openModel(ctx, r, route.Limits{Hour: route.Amount{Calls: callsAnHour}}, o)
+	}
+	if err != nil {
+		p.log(levelError, "%v. The built-in analyst investigates", err)
+		return
+	}
+	p.log(levelInfo, "language model: %s", told(o.Model))
 }
 
 // lasting is the link as the probe sees it. It is there as long as the VM is, so one that is closed can be had again.

@@ -97,6 +97,9 @@ var mayImport = map[string][]string{
 	"erlang/erlangtest":    {"erlang", "erlang/*"},
 	"llm/analyst":          {"llm"},
 	"llm/llmtest":          {"llm"},
+	"ext/aws":              {"llm/bedrock"},
+	"ext/gcp":              {},
+	"ext/azure":            {},
 	"llm/provider":         {"llm", "llm/*"},
 	"llm/google":           {"llm", "llm/wire"},
 	"llm/ollama":           {"llm", "llm/wire"},
@@ -160,13 +163,16 @@ func TestImports(t *testing.T) {
 
 // doors says where a module of others may enter.
 var doors = map[string][]string{
-	"github.com/thejerf/suture/v4":    {"engine"},
-	"github.com/yuin/gopher-lua":      {"internal/e2e"},
-	"github.com/jackc/pgx/v5":         {"ext/postgres", "ext/postgres/cluster"},
-	"modernc.org/sqlite":              {"ext/sqlite"},
-	"github.com/spf13/cobra":          {"cmd/beamlens"},
-	"github.com/okeuday/erlang_go":    {"internal/e2e"},
-	"github.com/rogpeppe/go-internal": {"internal/e2e"},
+	"github.com/thejerf/suture/v4":      {"engine"},
+	"github.com/yuin/gopher-lua":        {"internal/e2e"},
+	"github.com/jackc/pgx/v5":           {"ext/postgres", "ext/postgres/cluster"},
+	"modernc.org/sqlite":                {"ext/sqlite"},
+	"github.com/aws/aws-sdk-go-v2":      {"ext/aws", "internal/wirecheck"},
+	"golang.org/x/oauth2":               {"ext/gcp"},
+	"github.com/Azure/azure-sdk-for-go": {"ext/azure"},
+	"github.com/spf13/cobra":            {"cmd/beamlens"},
+	"github.com/okeuday/erlang_go":      {"internal/e2e"},
+	"github.com/rogpeppe/go-internal":   {"internal/e2e"},
 }
 
 func TestDoors(t *testing.T) {
