@@ -37,6 +37,7 @@ func Exceptions(c Caller) *skill.Skill {
 		},
 		Edges: []beamlens.Edge{
 			{From: "beam.message_queue_max", To: "exception.exceptions_1m", Why: "who calls a process that is behind ends when it has waited too long"},
+			{From: "exception.exceptions_1m", To: "sup.restarts_max_child", Why: "a supervised process that ends with an error is restarted"},
 			{From: "exception.exceptions_1m", To: "sup.restarts_1m", Why: "a supervised process that ends with an error is restarted"},
 		},
 		Playbooks: []skill.Playbook{

@@ -29,6 +29,7 @@ func VM(c Caller) *skill.Skill {
 				`beam_process("init")`, v.process),
 			skill.Func("beam_process_groups", "Processes counted by what they were started as and by whom: who makes too many shows here.", "beam_process_groups(5)", v.groups).Costs(skill.Scan),
 			skill.Func("beam_top_tables", "The largest ETS tables.", `beam_top_tables(5, "memory")`, v.tables).Costs(skill.Scan),
+			skill.Func("beam_growing_tables", "The ETS tables that grew most in the last one to two minutes.", "beam_growing_tables(5)", v.growingTables).Costs(skill.Cheap),
 			skill.Func("beam_binary_top_memory", "The processes that refer to most binaries, idle ones too.", "beam_binary_top_memory(5)", v.binaries).Costs(skill.Scan),
 			skill.Func("beam_binary_info", "The binaries that one process refers to, largest first. references is null if there are too many to be told.", `beam_binary_info("init")`, v.binary),
 			skill.Func("beam_binary_leak", "Processes that refer to far more binaries than they have heap, so that they are hardly ever collected. Nothing is collected to find out.", "beam_binary_leak(5)", v.binaryLeak).Costs(skill.Scan),

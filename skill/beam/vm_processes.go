@@ -129,3 +129,8 @@ type tableRow struct {
 func (v *vm) tables(ctx context.Context, in tablesIn) (tablesOut, error) {
 	return ask[tablesOut](ctx, v.caller, "ets", "tables", in.SortBy, in.Limit)
 }
+
+// growingTables is what the skill "ets" tells too: who finds that tables grow has to know which.
+func (v *vm) growingTables(ctx context.Context, in limitIn) (growthOut, error) {
+	return ets{v.caller}.growth(ctx, growthIn{Minutes: 1, Limit: in.Limit})
+}

@@ -30,6 +30,14 @@ defmodule Shop.Around do
     end)
   end
 
+  # Many processes that are as they should be.
+  def happen("pool", with) do
+    keep(fn ->
+      Process.register(self(), Shop.Pool)
+      for _ <- 1..with["processes"], do: spawn_link(Shop.Load, :wait, [:infinity])
+    end)
+  end
+
   # A process with a name that a stranger chose, and messages that wait.
   def happen("process", with) do
     keep(fn ->
