@@ -189,7 +189,10 @@ func (o Options) withDefaults() Options {
 
 // turn asks once and runs what is picked. trouble says why the model should not be asked again in this run.
 func (r *runner) turn(ctx context.Context, model llm.Model) (end bool, trouble string, err error) {
-	r.compact(ctx, model, false)
+	// In the middle of a run the fallback is not made to forget what has been done: it costs nothing, and knows what it sees.
+	if model != r.Fallback || r.outcome.Turns == 0 {
+		r.compact(ctx, model, false)
+	}
 	r.outcome.Turns++
 	response, err := r.ask(ctx, model)
 	if tooLong(err) && r.compact(ctx, model, true) {

@@ -339,7 +339,7 @@ func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.O
 	return agent.Run(ctx, agent.Options{
 		Model: c.Model, Fallback: c.Fallback, System: r.known.system, Tools: r.tools(), Name: "coordinator", Sizes: c.Sizes, RunID: r.trace, Journal: c.Journal, Now: c.Clock.Now,
 		TurnTimeout: c.TurnTimeout, ToolTimeout: 2 * time.Minute, Compaction: compaction,
-		Saw:     r.record.Saw,
+		Saw: r.record.Saw, Unmet: func(content any) string { return r.unmet(ctx, question, content) },
 		Observe: func(name string, fields map[string]any) { c.event(name, r.trace, fields) },
 	}, &t, r.input(reason, question, unread))
 }

@@ -11,6 +11,7 @@ import (
 // something; an insight of which a part was dropped is trusted less.
 func (r *run) ground(i *beamlens.Insight, alerts []beamlens.Alert) error {
 	r.derive(alerts)
+	r.leads(i, alerts)
 	wrong := r.record.Ungrounded(i.Summary)
 	dropped := r.prose(&i.Summary) + r.prose(&i.RootCauseHypothesis)
 	for _, list := range []*[]string{&i.Evidence, &i.Alternatives, &i.Gaps, &i.WouldChange} {

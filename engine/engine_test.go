@@ -65,6 +65,10 @@ func (p *plant) skill() *skill.Skill {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return who{"<0.7.0>", "Plant.Mailer", p.memory}, nil
+		}), skill.Func("plant_all", "All of them.", "plant_all()", func(context.Context, struct{}) ([]who, error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return []who{{"<0.7.0>", "Plant.Mailer", p.memory}, {"<0.8.0>", "Plant.Innocent", 1}}, nil
 		})},
 		Metrics: []skill.Metric{{Name: "queue", Kind: skill.Gauge, Quiet: true, Unit: "messages"}, {Name: "memory", Kind: skill.Gauge, Quiet: true, Unit: "MB"}},
 		Rules: []skill.Rule{
@@ -258,12 +262,6 @@ func TestMisbehavingModels(t *testing.T) {
 	}
 }
 
-// unfenced gives what is in the fence that a model sees around a result.
-func unfenced(content string) []byte {
-	_, rest, _ := strings.Cut(content, "\n")
-	return []byte(rest[:max(strings.LastIndex(rest, "\n"), 0)])
-}
-
 // invented fires an alert that cites a real snapshot and blames a process that nobody has seen.
 func invented(tool string) llmtest.Turn {
 	return func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
@@ -271,7 +269,7 @@ func invented(tool string) llmtest.Turn {
 		for _, m := range req.Messages {
 			for _, r := range m.Results {
 				var s struct{ ID string }
-				if r.Name == tool && json.Unmarshal(unfenced(r.Content), &s) == nil && s.ID != "" {
+				if r.Name == tool && json.Unmarshal(llmtest.Unfenced(r.Content), &s) == nil && s.ID != "" {
 					id = s.ID
 				}
 			}

@@ -25,7 +25,7 @@ type Privacy struct {
 
 // screen puts what leaves, and what is kept, behind redaction.
 func (o *Options) screen() {
-	outward := redact.Options{Mails: true, Keep: []string{o.Target.Name}}
+	outward := redact.Options{Mails: true, Hidden: true, Keep: []string{o.Target.Name}}
 	o.Store = &screenedStore{o.Store, outward}
 	tell := o.OnEvent
 	o.OnEvent = func(ev beamlens.Event) { tell(screenEvent(outward, ev)) }

@@ -56,6 +56,9 @@ type quiet []beamlens.Finding
 func (q quiet) Open() []beamlens.Finding { return q }
 func (q quiet) Samples() int             { return 1000 }
 
+// found is a finding behind an alert: one that has none wakes nobody.
+var found = quiet{{ID: "f1", Skill: "plant", Metric: "queue", Kind: beamlens.FindingRule, Tier: beamlens.TierAlert, Rule: "queue > 1", Severity: "warning", Value: 5}}
+
 // ask runs an operator on demand with a scripted model.
 func ask(t *testing.T, w quiet, s store.Store, turns ...llmtest.Turn) (operator.Report, *llmtest.Script) {
 	t.Helper()
@@ -133,6 +136,19 @@ func TestAnAlertHasItsEvidence(t *testing.T) {
 	}
 }
 
+// TestAnAlertWithoutAFinding is worth knowing, and wakes nobody: a text may have told the model to fire it.
+func TestAnAlertWithoutAFinding(t *testing.T) {
+	claim := alert(func(a map[string]any) { a["severity"], a["confidence"] = "critical", "high" })
+	r, _ := ask(t, nil, store.NewMemory(), take, look, claim, done)
+	if a := r.Alerts[0]; a.Severity != beamlens.SeverityInfo || a.Confidence != beamlens.Low {
+		t.Errorf("%s, %s", a.Severity, a.Confidence)
+	}
+	r, _ = ask(t, found, store.NewMemory(), take, look, claim, done)
+	if a := r.Alerts[0]; a.Severity != beamlens.SeverityCritical || a.Confidence != beamlens.High {
+		t.Errorf("with a finding: %s, %s", a.Severity, a.Confidence)
+	}
+}
+
 func TestAlertsThatAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -187,7 +203,7 @@ func TestProseIsGrounded(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dropped := 0
 			m := llmtest.NewScript(take, c.before, alert(func(a map[string]any) { a["confidence"] = "high"; c.change(a) }), done)
-			o := operator.New(operator.Options{Target: target, Skill: plant(), Model: m, Store: store.NewMemory(), Watch: quiet{}, OnEvent: func(e beamlens.Event) {
+			o := operator.New(operator.Options{Target: target, Skill: plant(), Model: m, Store: store.NewMemory(), Watch: found, OnEvent: func(e beamlens.Event) {
 				if e.Name == beamlens.EventUngrounded {
 					dropped += e.Fields["dropped"].(int)
 				}
@@ -280,7 +296,7 @@ func TestTheTypeOfAnAlertIsASymbol(t *testing.T) {
 func TestTheSameAlertAgainUpdatesTheOpenOne(t *testing.T) {
 	s := store.NewMemory()
 	worse := alert(func(a map[string]any) { a["severity"] = "critical" })
-	r, _ := ask(t, nil, s, take, look, alert(nil), worse, done)
+	r, _ := ask(t, found, s, take, look, alert(nil), worse, done)
 	if len(r.Alerts) != 2 || r.Alerts[0].ID != r.Alerts[1].ID {
 		t.Fatalf("%+v", r.Alerts)
 	}

@@ -78,6 +78,10 @@ func header(f beamlens.Finding) string {
 // that differs is kept as its hypothesis.
 func (r *run) settle(ctx context.Context, a *beamlens.Alert) {
 	if len(a.Findings) == 0 {
+		if r.Skill.Foreign == "" {
+			// No detector stands behind it: it is worth knowing, and wakes nobody.
+			a.Severity, a.Confidence = beamlens.SeverityInfo, beamlens.Low
+		}
 		return
 	}
 	gravest := a.Findings[0]

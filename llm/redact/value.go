@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Mails     bool // e-mail addresses
 	Addresses bool // IP addresses
+	Hidden    bool // characters that a reader does not see, or that move his cursor, are made visible: see [Visible]
 	// Keep are names that look like an e-mail address and are none: of Erlang nodes. Nodes with the same name on other hosts are kept too.
 	Keep []string
 }
@@ -25,6 +26,9 @@ func (o Options) text(s string, chance bool) string {
 		return string(o.JSON([]byte(s)))
 	}
 	s = secrets(s, chance)
+	if o.Hidden {
+		s = Visible(s)
+	}
 	if o.Mails {
 		s = mails(s, o.Keep, func(string) string { return mark("email") })
 	}
