@@ -78,6 +78,9 @@ func header(f beamlens.Finding) string {
 // that differs is kept as its hypothesis.
 func (r *run) settle(ctx context.Context, a *beamlens.Alert) {
 	if len(a.Findings) == 0 {
+		a.Findings = r.standing(*a)
+	}
+	if len(a.Findings) == 0 {
 		if r.Skill.Foreign == "" {
 			// No detector stands behind it: it is worth knowing, and wakes nobody.
 			a.Severity, a.Confidence = beamlens.SeverityInfo, beamlens.Low
@@ -121,6 +124,18 @@ func (r *run) settle(ctx context.Context, a *beamlens.Alert) {
 		own.Facts[k] = x
 	}
 	a.Culprit = own
+}
+
+// standing gives the findings of the open alert that this one updates.
+func (r *run) standing(a beamlens.Alert) []beamlens.Finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, open := range r.open {
+		if open.Fingerprint() == a.Fingerprint() {
+			return open.Findings
+		}
+	}
+	return nil
 }
 
 func gravity(severity string) int {
