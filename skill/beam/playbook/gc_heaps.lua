@@ -14,6 +14,9 @@ for _, e in ipairs(long) do
     break
   end
 end
+if finding.metric == "largest_heap_mb" and paused == "No long collection was seen." and p.survived_kb * 3 < p.total_heap_size_kb then
+  return {nothing = true, reason = "most of the largest heap is room and garbage, as a batch leaves them, and its collections are short"}
+end
 local rate = ""
 if stats.gcs_per_s then
   rate = string.format(" The node makes %d collections a second and frees %.1f MB.", stats.gcs_per_s, stats.reclaimed_mb_per_s)
