@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/spf13/cobra"
 )
 
@@ -47,44 +45,15 @@ when nothing is wrong, and 1 when something is.`,
 
 // ask watches the node for a while and puts the question.
 func (a attachment) ask(ctx context.Context, question string, look time.Duration) (answer string, wrong bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	link := make(chan beamlens.Event, 1)
-	a.notify = func(ev beamlens.Event) {
-		if ev.Name == beamlens.EventTargetUp || ev.Name == beamlens.EventTargetDown {
-			select {
-			case link <- ev:
-			default:
-			}
-		}
-	}
-	e, close, err := a.open(ctx)
+	e, leave, err := a.look(ctx, look)
 	if err != nil {
-		return "", false, &exit{exitUnable, err}
+		return "", false, err
 	}
-	defer close()
-	done := make(chan error, 1)
-	go func() { done <- e.Serve(ctx) }()
-	defer func() {
-		cancel()
-		<-done
-	}()
-	select {
-	case <-ctx.Done():
-		return "", false, nil
-	case ev := <-link:
-		if ev.Name == beamlens.EventTargetDown {
-			return "", false, &exit{exitUnable, errors.New(fmt.Sprint(ev.Fields["reason"]))}
-		}
-	}
-	t := time.NewTimer(look)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return "", false, nil
-	case <-t.C:
-	}
+	defer leave()
 	answer, err = e.Ask(ctx, question)
+	if ctx.Err() != nil {
+		return "", false, nil
+	}
 	if err != nil {
 		return "", false, &exit{exitProblem, err}
 	}

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.AddCommand(costCommand(), transcriptCommand(), askCommand(), attachCommand(), benchCommand(), demoCommand(), detectCommand(), execCommand(), skillsCommand(), snapshotCommand(), luaCommand(), portCommand(), replayCommand(), versionCommand())
+	root.AddCommand(costCommand(), payloadCommand(), transcriptCommand(), askCommand(), attachCommand(), benchCommand(), demoCommand(), detectCommand(), execCommand(), skillsCommand(), snapshotCommand(), luaCommand(), portCommand(), replayCommand(), versionCommand())
 	err := root.ExecuteContext(ctx)
 	var e *exit
 	switch {

@@ -14,7 +14,9 @@ import (
 	"github.com/beamlens/beamlens-go/ext/azure"
 	"github.com/beamlens/beamlens-go/ext/gcp"
 	"github.com/beamlens/beamlens-go/llm"
+	"github.com/beamlens/beamlens-go/llm/price"
 	"github.com/beamlens/beamlens-go/llm/provider"
+	"github.com/beamlens/beamlens-go/llm/redact"
 	"github.com/beamlens/beamlens-go/llm/route"
 	"github.com/spf13/cobra"
 )
@@ -28,6 +30,9 @@ type modelFlags struct {
 	options map[string]string
 	calls   int     // an hour
 	usd     float64 // a day; 0: no limit
+	prices  string  // a file with prices of the user's; "": none
+	numbers bool    // no text of the system leaves
+	dry     bool    // nothing is sent
 }
 
 func (m *modelFlags) flags(cmd *cobra.Command) {
@@ -37,6 +42,8 @@ func (m *modelFlags) flags(cmd *cobra.Command) {
 	f.StringToStringVar(&m.options, "model-option", nil, "an option of the provider, such as base_url=http://10.0.0.5:8000/v1; may be repeated")
 	f.IntVar(&m.calls, "max-calls", callsAnHour, "calls of the model an hour, at most; 0: no limit. After them the analyst investigates")
 	f.Float64Var(&m.usd, "max-cost", 0, "US dollars a day for the model, at most; 0: no limit. It must be a model whose price is known")
+	f.StringVar(&m.prices, "prices", "", "a JSON file with prices of models, which go before those that are built in")
+	f.BoolVar(&m.numbers, "numbers-only", false, "send the model numbers and no text of the system: names have pseudonyms")
 }
 
 // String says for people what is asked, and how much.
@@ -64,21 +71,51 @@ func (m *modelFlags) open(ctx context.Context, o *engine.Options) error {
 		c.Options[name] = value
 	}
 	limits := route.Limits{Hour: route.Amount{Calls: m.calls}, Day: route.Amount{USD: m.usd}}
-	if err := openModel(ctx, provider.Registry{Clients: []provider.Client{c}}, limits, o); err != nil {
+	budget := route.BudgetOptions{Limits: limits, Ledger: o.Store}
+	if m.prices != "" {
+		if budget.Prices, err = ownPrices(m.prices); err != nil {
+			return fmt.Errorf("--prices: %w", err)
+		}
+	}
+	env := os.Getenv
+	if m.dry {
+		env = keyless
+	}
+	if err := openModel(ctx, provider.Registry{Clients: []provider.Client{c}}, budget, env, o); err != nil {
 		return fmt.Errorf("--model: %w", err)
+	}
+	if m.numbers {
+		o.Privacy.Policies = map[string]redact.Policy{"": {NumbersOnly: true}}
+	}
+	if m.dry {
+		o.Model = silent{o.Model}
 	}
 	return nil
 }
 
-// openModel makes the models of a registry, within limits, for an engine.
-func openModel(ctx context.Context, r provider.Registry, limits route.Limits, o *engine.Options) error {
-	budget, err := route.NewBudget(ctx, route.BudgetOptions{Limits: limits, Ledger: o.Store})
+// ownPrices reads the user's prices, and puts them before ours.
+func ownPrices(file string) (*price.Table, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	own, err := price.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return price.Default().With(own), nil
+}
+
+// openModel makes the models of a registry, within a budget, for an engine.
+func openModel(ctx context.Context, r provider.Registry, limits route.BudgetOptions, env func(string) string, o *engine.Options) error {
+	budget, err := route.NewBudget(ctx, limits)
 	if err != nil {
 		return err
 	}
 	tell := o.OnEvent
 	model, err := r.Model(provider.Options{
-		Env:    os.Getenv,
+		Env:    env,
 		Client: &http.Client{Transport: http.DefaultTransport}, // with the proxy that the environment names
 		Chains: provider.Chains{AWS: aws.Authorize, Google: gcp.Authorize, Azure: azure.Authorize},
 		Around: route.ClientOptions{Budget: budget},

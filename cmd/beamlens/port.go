@@ -176,7 +176,7 @@ func (p *port) model(ctx context.Context, o *engine.Options) {
 	}
 	r, err := registry(p.config.Registry)
 	if err == nil {
-		err = openModel(ctx, r, route.Limits{Hour: route.Amount{Calls: callsAnHour}}, o)
+		err = openModel(ctx, r, route.BudgetOptions{Limits: route.Limits{Hour: route.Amount{Calls: callsAnHour}}, Ledger: o.Store}, os.Getenv, o)
 	}
 	if err != nil {
 		p.log(levelError, "%v. The built-in analyst investigates", err)

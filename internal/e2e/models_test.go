@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -19,6 +20,7 @@ import (
 
 	beamlens "github.com/beamlens/beamlens-go"
 	"github.com/beamlens/beamlens-go/engine"
+	"github.com/beamlens/beamlens-go/erlang/erlangtest"
 	"github.com/beamlens/beamlens-go/ext/sqlite"
 	"github.com/beamlens/beamlens-go/llm"
 	"github.com/beamlens/beamlens-go/llm/llmtest"
@@ -203,6 +205,10 @@ func TestCostAndTranscript(t *testing.T) {
 	if err != nil || len(alerts) == 0 {
 		t.Fatal("no alerts", err)
 	}
+	calls, err := route.ReadCalls(t.Context(), s, time.Time{})
+	if err != nil || len(calls) == 0 {
+		t.Fatal("no calls", err)
+	}
 	s.Close()
 	run := func(args ...string) string {
 		out, err := exec.Command(program(t), append(args, "--store", file)...).CombinedOutput()
@@ -228,15 +234,74 @@ func TestCostAndTranscript(t *testing.T) {
 		t.Errorf("%d calls in the bill, %d told, %d made, %v", b.Total.Calls, told, n, err)
 	}
 	text := run("transcript", alerts[0].ID)
-	for _, want := range []string{"run " + alerts[0].TraceID, "calls think", "calls fire_alert", "claude-haiku-4-5, 10000 tokens in (8000 cached), 100 out, 0.00330 $", "beamlens-analyst"} {
+	for _, want := range []string{"run " + alerts[0].TraceID, "calls fire_alert", "beamlens-analyst"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the transcript lacks %q:\n%.3000s", want, text)
 		}
 	}
-	if all := run("transcript", alerts[0].ID, "--json"); strings.Contains(all+text, "hunter2secret") {
+	text = run("transcript", calls[0].Run)
+	for _, want := range []string{"calls think", "claude-haiku-4-5, 10000 tokens in (8000 cached), 100 out, 0.00330 $"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the transcript lacks %q:\n%.3000s", want, text)
+		}
+	}
+	if all := run("transcript", calls[0].Run, "--json"); strings.Contains(all+text, "hunter2secret") {
 		t.Error("a secret is in the transcript")
 	}
 	if list := run("transcript"); !strings.Contains(list, alerts[0].TraceID) {
 		t.Errorf("the list of runs is %s", list)
 	}
+}
+
+// TestPayload: what would leave is shown, byte for byte, and nothing leaves.
+func TestPayload(t *testing.T) {
+	n := erlangtest.StartNode(t)
+	cookie := filepath.Join(t.TempDir(), "cookie")
+	if err := os.WriteFile(cookie, []byte(erlangtest.Cookie), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	provider := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer provider.Close()
+	_, host, _ := strings.Cut(n.Name, "@")
+	for _, c := range []struct {
+		model string
+		flags []string
+	}{{"anthropic/claude-haiku-5-5", nil}, {"openai/gpt-5-mini", []string{"--numbers-only"}}} {
+		args := append([]string{"payload", n.Name, "beam", "--cookie-file", cookie, "--look", "3s", "--skills", "beam", "--model", c.model, "--model-option", "base_url=" + provider.URL}, c.flags...)
+		cmd := exec.Command(program(t), args...)
+		cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v: %v: %s", args, err, errorText(err))
+		}
+		var body map[string]any
+		if err := json.Unmarshal(out, &body); err != nil {
+			t.Fatalf("%s: no JSON: %v: %.500s", c.model, err, out)
+		}
+		if _, model, _ := strings.Cut(c.model, "/"); body["model"] != model {
+			t.Errorf("%s: for the model %v", c.model, body["model"])
+		}
+		for _, want := range []string{"fire_alert", "beam_top_processes", "data-"} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%s: %q is not in it: %.2000s", c.model, want, out)
+			}
+		}
+		for _, private := range []string{"@" + host, erlangtest.Cookie, "not-needed"} {
+			if strings.Contains(string(out), private) {
+				t.Errorf("%s: %q would leave", c.model, private)
+			}
+		}
+	}
+	if asked != 0 {
+		t.Errorf("%d requests were sent", asked)
+	}
+}
+
+func errorText(err error) string {
+	var e *exec.ExitError
+	if errors.As(err, &e) {
+		return string(e.Stderr)
+	}
+	return ""
 }
