@@ -62,3 +62,39 @@ func TestOnset(t *testing.T) {
 		}
 	}
 }
+
+// TestOnsetOfRules: a step and a ramp that begin together are said to have begun together.
+func TestOnsetOfRules(t *testing.T) {
+	const began = 100
+	for _, c := range []struct {
+		name string
+		rule Rule
+		f    func(since float64) float64
+	}{
+		{"a step", Rule{Above: 50}, func(float64) float64 { return 500 }},
+		{"a ramp", Rule{Above: 10_000}, func(since float64) float64 { return 300 * since }},
+		{"a slow ramp", Rule{Above: 3000}, func(since float64) float64 { return 50 * since }},
+		{"a growth", Rule{Factor: 1.5, Min: 40, Over: time.Minute}, func(since float64) float64 { return 2 * since }},
+		{"a leak", Rule{Factor: 1.5, Min: 40, Over: 90 * time.Second, Steady: true}, func(since float64) float64 { return since }},
+	} {
+		got := feed(New(Metric{Quiet: true, Rules: []Rule{c.rule}}), 215, func(i int) float64 { return 20 + float64(i%2) + b2f(i > began)*c.f(float64(i-began)) })
+		if len(got) == 0 {
+			t.Errorf("%s: not found", c.name)
+		}
+		for at, changes := range got {
+			for _, change := range changes {
+				off := change.Onset.Sub(start.Add(began * time.Second))
+				if off.Abs() > change.Uncertainty+2*time.Second || change.Uncertainty > 10*time.Second {
+					t.Errorf("%s: found at second %d; the onset is %s off, and said to be sure within %s", c.name, at, off, change.Uncertainty)
+				}
+			}
+		}
+	}
+}
+
+func b2f(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -44,18 +44,26 @@ func (r *ring) lowest(over time.Duration) (low float64, span time.Duration) {
 	return low, span
 }
 
-// onset walks back from the newest sample to where the present departure from ordinary began: the last sample that is still
-// nearer to ordinary than a tenth of the way. Its uncertainty is the distance of the samples there, or, when even the
-// oldest sample is departed, the whole ring.
+// onset walks back from the newest sample to where the present departure from ordinary began. A step has gone a tenth of the way where it
+// begins; what rises along a line began earlier than that, by a quarter of what it took from a tenth to the half of the way. The uncertainty
+// is the distance of the samples there and half of that correction, or, when even the oldest sample is departed, the whole ring.
 func (r *ring) onset(ordinary float64) (time.Time, time.Duration) {
 	newest, x := r.back(0)
-	edge := ordinary + (x-ordinary)/10
-	departed := newest
+	// before says whether a value has gone less than that share of the way.
+	before := func(v, share float64) bool {
+		edge := ordinary + (x-ordinary)*share
+		return (x >= ordinary && v <= edge) || (x < ordinary && v >= edge)
+	}
+	departed, half := newest, int64(0)
 	for i := 1; i < r.n; i++ {
 		at, v := r.back(i)
-		if (x >= ordinary && v <= edge) || (x < ordinary && v >= edge) {
-			mid := at + (departed-at)/2
-			return time.Unix(0, mid), max(time.Duration(departed-at)/2, time.Second/2)
+		if half == 0 && before(v, 0.5) {
+			half = at + (departed-at)/2
+		}
+		if before(v, 0.1) {
+			tenth := at + (departed-at)/2
+			lean := time.Duration(half-tenth) / 4
+			return time.Unix(0, tenth-int64(lean)), max(time.Duration(departed-at)/2+lean/2, time.Second/2)
 		}
 		departed = at
 	}
