@@ -6,7 +6,8 @@
 %% of ours ends here. What the primary level of logger keeps out is not seen, and it is not changed.
 %%
 %% Since Elixir 1.15 its logger drops the reports of supervisors and of crashes, unless it is told not to, before any handler gets them: by a
-%% primary filter. Where that is there, one of ours is put before it. It takes notice of these reports, and lets all go on as they were.
+%% primary filter, which also puts exceptions of Elixir in the place of reasons. Where that is there, one of ours is put before it. It takes
+%% notice of such reports in the place of the handler, and lets all go on as they were.
 %%
 %% The records are in a table of the resident process, rings of a fixed size. A guard puts the handler and the filter in and takes them out.
 -module(beamlens_probe_log).
@@ -168,16 +169,15 @@ log(Event, #{config := Config = #{counters := C, atomics := A}}) ->
     ok.
 
 %% A primary filter runs in the process that logs, as a handler does.
-filter(#{msg := Msg, meta := Meta = #{domain := [otp, sasl | _]}, level := Level}, Config = #{counters := C, atomics := A}) ->
+filter(#{msg := Msg, meta := Meta, level := Level}, Config = #{counters := C, atomics := A}) ->
     atomics:add(A, ?INSIDE, 1),
-    try noted(kind(Msg, Meta), Level, Msg, Meta, Config)
+    try ours(Meta) orelse noted(kind(Msg, Meta), Level, Msg, Meta, Config)
     catch
         error:badarg -> orphaned(Config);
         _:_ -> counters:add(C, ?FAILED, 1)
     end,
     atomics:sub(A, ?INSIDE, 1),
-    ignore;
-filter(_, _) -> ignore.
+    ignore.
 
 %% The table is gone, and so is the resident process: if the guard is gone too, the handler must go by itself.
 orphaned(#{table := Tab, atomics := A, counters := C}) ->
@@ -189,15 +189,17 @@ orphaned(#{table := Tab, atomics := A, counters := C}) ->
         _ -> ok
     end.
 
-logged(#{meta := #{domain := [beamlens | _]}}, _) -> ok;
-logged(#{meta := #{domain := [elixir, beamlens | _]}}, _) -> ok;
-logged(#{level := Level, msg := Msg, meta := Meta}, Config = #{counters := C, atomics := A}) ->
+ours(#{domain := [beamlens | _]}) -> true;
+ours(#{domain := [elixir, beamlens | _]}) -> true;
+ours(_) -> false.
+
+logged(#{level := Level, msg := Msg, meta := Meta}, Config) ->
+    ours(Meta) orelse logged(Level, Msg, Meta, Config).
+
+logged(Level, Msg, Meta, Config = #{counters := C, atomics := A}) ->
     counters:add(C, index(Level), 1),
     Kind = kind(Msg, Meta),
-    case Meta of
-        #{domain := [otp, sasl | _]} -> atomics:get(A, ?FILTERED) =:= 1 orelse noted(Kind, Level, Msg, Meta, Config);
-        _ -> noted(Kind, Level, Msg, Meta, Config)
-    end,
+    _ = atomics:get(A, ?FILTERED) =:= 1 orelse noted(Kind, Level, Msg, Meta, Config),
     case token(class(Level), A) of
         true -> keep(?LOG, {time(Meta), Level, Kind, where(Meta), body(Kind, Msg)}, Config);
         false -> counters:add(C, ?SHED, 1)

@@ -40,6 +40,8 @@ func TestAProcessThatDoesNotYieldHoldsNobodyUp(t *testing.T) {
 	n.Eval(t, `{A, B} = {binary:copy(<<"0123456789abcdef">>, 8388608), binary:copy(<<"0123456789abcdef">>, 8388608)},
 		{LA, LB} = {lists:duplicate(100, A), lists:duplicate(100, B)},
 		spawn_opt(fun() -> register(stuck, self()), F = fun F() -> receive after 100 -> LA =:= LB, F() end end, F() end, [{scheduler, 4}]), ok.`)
+	// On a node that has nothing else to do the other schedulers sleep, and what waits for the blocked one, maybe the link itself, is not taken over.
+	n.Eval(t, "[spawn_opt(fun() -> F = fun F() -> receive after 10 -> F() end end, F() end, [{scheduler, N}]) || N <- [1, 2, 3]], ok.")
 	var top map[string]any
 	erlangtest.Eventually(t, "the process that does not yield is named", func() bool {
 		top = ask(t, p, "processes:top", "message_queue", 3, 0)

@@ -114,13 +114,23 @@ func startEjabberd(t *testing.T) application {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return application{"ejabberd@localhost", strings.TrimSpace(string(cookie)), func() string {
+	log := func() string {
 		text, err := os.ReadFile(logs)
 		if err != nil {
 			t.Error(err)
 		}
 		return strings.TrimPrefix(string(text), string(before))
-	}}
+	}
+	// It warns of certificates and addresses when it starts, some of it after it has started: that is not ours.
+	said, since := 0, time.Now()
+	erlangtest.Eventually(t, "ejabberd has started and has nothing more to say", func() bool {
+		text := log()
+		if len(text) != said {
+			said, since = len(text), time.Now()
+		}
+		return strings.Contains(text, "is started in the node") && time.Since(since) > 3*time.Second
+	})
+	return application{"ejabberd@localhost", strings.TrimSpace(string(cookie)), log}
 }
 
 func freePort(t *testing.T) int {

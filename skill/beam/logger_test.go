@@ -236,4 +236,8 @@ func elixir(t *testing.T, n *erlangtest.Node) {
 	// It makes what is read binaries, and the node's reader wants lists.
 	n.Eval(t, fmt.Sprintf(`code:add_pathsa([%[1]q ++ "/" ++ A ++ "/ebin" || A <- ["elixir", "logger", "eex"]]), {ok, _} = application:ensure_all_started(logger),
 		[logger:remove_handler(H) || H <- [default, 'Elixir.Logger']], io:setopts([list, {encoding, unicode}]), ok.`, lib))
+	// Where it drops reports, it is seen within seconds that our filter is the first.
+	erlangtest.Eventually(t, "what Elixir drops is seen", func() bool {
+		return n.Eval(t, "case maps:get(filters, logger:get_primary_config()) of [{logger_translator, _} | _] -> dropped; _ -> seen end.") == "seen"
+	})
 }
