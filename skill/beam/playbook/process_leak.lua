@@ -1,9 +1,19 @@
 local p = beam_get_processes()
-local g = beam_process_groups(3)
+local g = beam_process_groups(10)
 local first = g.groups[1]
+-- The largest group may have been there before. One that is as large as the growth is what has grown.
+local grown = finding.value - finding.ordinary
+if finding.metric == "process_count" and first and first.count > grown * 1.3 then
+  for _, other in ipairs(g.groups) do
+    if other.count >= grown * 0.6 and other.count <= grown * 1.3 then
+      first = other
+      break
+    end
+  end
+end
 -- The group has to be worth half of the growth.
 local least = 500
-if finding.metric == "process_count" then least = math.max(100, (finding.value - finding.ordinary) / 2) end
+if finding.metric == "process_count" then least = math.max(100, grown / 2) end
 if first == nil or first.count < least then
   return {nothing = true, reason = "no group of processes is large"}
 end
