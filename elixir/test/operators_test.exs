@@ -50,7 +50,7 @@ defmodule Beamlens.OperatorsTest do
     assert names() == [:beam, :cache, :ets]
     all_run([:cache, :ets])
     assert_receive {_, _, %{operator: :cache, alert: %{operator: :cache, severity: :critical}}}, 20_000
-    assert %{operator: :redis, running: true} = Operator.status(pid)
+    eventually(fn -> match?(%{operator: :redis, running: true, state: s} when s != :healthy, Operator.status(pid)) end)
     assert {:ok, %{"system" => system}} = Beamlens.payload(:cache)
     assert system =~ "You watch Redis."
 
