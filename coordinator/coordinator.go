@@ -309,8 +309,26 @@ func (c *Coordinator) read(ctx context.Context, seq int64) (fresh bool, next int
 // window is how far back alerts are looked at together.
 const window = 30 * time.Minute
 
+// run makes one run. Over alerts the fallback, which is the analyst, concludes first, and then the model is asked: what it adds is held
+// against what stands. So there is an insight at once, and no text that a model has read can take it away. A question is the model's.
 func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.Outcome, error) {
-	r := &run{Coordinator: c, trace: c.Clock.NewTraceID()}
+	if c.Model == nil || c.Fallback == nil || question != "" {
+		return c.pass(ctx, c.Model, reason, question)
+	}
+	first, err := c.pass(ctx, nil, reason, "")
+	if _, waits := first.Content.(waited); err != nil || !first.Ended || waits {
+		return first, err
+	}
+	second, err := c.pass(ctx, c.Model, "concluded", "")
+	if err == nil && !second.Ended {
+		c.event("coordinator.run_failed", "", map[string]any{"reason": second.Reason})
+	}
+	return first, err
+}
+
+// pass is one conversation with a model, or with the fallback alone.
+func (c *Coordinator) pass(ctx context.Context, model llm.Model, reason, question string) (agent.Outcome, error) {
+	r := &run{Coordinator: c, trace: c.Clock.NewTraceID(), second: model != nil && c.Fallback != nil}
 	alerts, err := c.recent(ctx)
 	if err != nil {
 		return agent.Outcome{}, err
@@ -337,7 +355,7 @@ func (c *Coordinator) run(ctx context.Context, reason, question string) (agent.O
 	compaction.Prompt = compactionPrompt
 	var t agent.Transcript
 	return agent.Run(ctx, agent.Options{
-		Model: c.Model, Fallback: c.Fallback, System: r.known.system, Tools: r.tools(), Name: "coordinator", Sizes: c.Sizes, RunID: r.trace, Journal: c.Journal, Now: c.Clock.Now,
+		Model: model, Fallback: c.Fallback, System: r.known.system, Tools: r.tools(), Name: "coordinator", Sizes: c.Sizes, RunID: r.trace, Journal: c.Journal, Now: c.Clock.Now,
 		TurnTimeout: c.TurnTimeout, ToolTimeout: 2 * time.Minute, Compaction: compaction,
 		Saw: r.record.Saw, Unmet: func(content any) string { return r.unmet(ctx, question, content) },
 		Observe: func(name string, fields map[string]any) { c.event(name, r.trace, fields) },

@@ -10,6 +10,9 @@ import (
 // ground drops the sentences of an insight that say what was not read in this run: in its alerts, or by tools. What is left must still say
 // something; an insight of which a part was dropped is trusted less.
 func (r *run) ground(i *beamlens.Insight, alerts []beamlens.Alert) error {
+	if err := r.stands(i); err != nil {
+		return err
+	}
 	r.derive(alerts)
 	r.leads(i, alerts)
 	wrong := r.record.Ungrounded(i.Summary)

@@ -12,6 +12,7 @@ type run struct {
 	*Coordinator
 	trace  string
 	record claim.Record // what was read
+	second bool         // a model that may differ from what stands
 	known  known
 }
 

@@ -32,6 +32,23 @@ func (r *run) unmet(ctx context.Context, question string, content any) string {
 	return ""
 }
 
+// stands refuses a model's insight that gives alerts another cause than the insight that explains them already.
+func (r *run) stands(i *beamlens.Insight) error {
+	if !r.second {
+		return nil
+	}
+	for _, old := range r.remembered(r.Clock.Now()) {
+		if old.CauseAlertID == "" || old.CauseAlertID == i.CauseAlertID || old.Outcome != nil && old.Outcome.Verdict == beamlens.Withdrawn {
+			continue
+		}
+		if slices.ContainsFunc(old.AlertIDs, func(id string) bool { return slices.Contains(i.AlertIDs, id) }) {
+			r.event(beamlens.EventContradicted, r.trace, map[string]any{"insight": old.ID, "verdict": old.Cause, "model": i.Cause})
+			return fmt.Errorf("insight %s explains these alerts already, by alert %s; name that as cause_alert_id to add to it, and put what else may be into alternatives", old.ID, old.CauseAlertID)
+		}
+	}
+	return nil
+}
+
 // leads makes sure that a causal insight has a way in the causal graph from the cause to each of its effects. One that has not is told for
 // what is known: that they came together.
 func (r *run) leads(i *beamlens.Insight, alerts []beamlens.Alert) {

@@ -15,9 +15,10 @@ import (
 
 // verdict is what a playbook concludes.
 type verdict struct {
-	Type    string            `json:"type"`
-	Nothing bool              `json:"nothing"`
-	Culprit *beamlens.Culprit `json:"culprit"`
+	Type     string            `json:"type"`
+	Severity string            `json:"severity"`
+	Nothing  bool              `json:"nothing"`
+	Culprit  *beamlens.Culprit `json:"culprit"`
 }
 
 // verdictOf takes the result of a playbook's program as its verdict; nil if it is none.
@@ -73,9 +74,9 @@ func header(f beamlens.Finding) string {
 		f.Metric, f.Kind, n(f.Value), n(f.Ordinary), n(f.Rate), n(f.Limit), f.Unit)
 }
 
-// settle holds a claim against what the playbook of its gravest finding concludes. Type and culprit are the playbook's where it has them, and the severity is
-// at least the rule's: a model may say more in words, but what it read cannot talk it, or us, into another verdict. A culprit of its own
-// that differs is kept as its hypothesis.
+// settle holds a claim against what the playbook of its gravest finding concludes. Type, culprit and severity are the playbook's, and without one the
+// severity is at least the rule's: a model may say more in words, but what it read cannot talk it, or us, into another verdict. A culprit of
+// its own that differs is kept as its hypothesis.
 func (r *run) settle(ctx context.Context, a *beamlens.Alert) {
 	if len(a.Findings) == 0 {
 		a.Findings = r.standing(*a)
@@ -93,15 +94,23 @@ func (r *run) settle(ctx context.Context, a *beamlens.Alert) {
 			gravest = f
 		}
 	}
+	least := "warning"
 	for _, f := range a.Findings {
-		if s := beamlens.Severity(f.Severity); gravity(f.Severity) > gravity(string(a.Severity)) {
-			a.Severity = s
+		if gravity(f.Severity) > gravity(least) {
+			least = f.Severity
 		}
 	}
 	v, id := r.investigate(ctx, gravest)
 	if v == nil || v.Nothing {
+		if gravity(least) > gravity(string(a.Severity)) {
+			a.Severity = beamlens.Severity(least)
+		}
 		return
 	}
+	if gravity(v.Severity) > gravity(least) {
+		least = v.Severity
+	}
+	a.Severity = beamlens.Severity(least)
 	a.AnomalyType = symbol(v.Type)
 	own := a.Culprit
 	if v.Culprit == nil {

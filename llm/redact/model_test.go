@@ -188,17 +188,17 @@ func TestPolicies(t *testing.T) {
 func TestNothingPlantedLeaves(t *testing.T) {
 	for _, policy := range []Policy{{}, {NumbersOnly: true}, {Fields: []string{"pid", "name"}}} {
 		m := New(llmtest.NewScript(llmtest.Say("x")), ModelOptions{Policies: map[string]Policy{"": policy}})
-		for _, p := range planted() {
-			inner, _ := encode(map[string]any{"result": []any{p.text, map[string]any{"name": p.text, p.text: 1}}, "printed": p.text})
-			input, _ := encode(map[string]any{"question": p.text, "open_alerts": []any{map[string]any{"summary": p.text, "culprit": p.text}}})
-			args, _ := encode(map[string]any{"code": "-- " + p.text, "summary": p.text})
+		for _, p := range llmtest.Secrets() {
+			inner, _ := encode(map[string]any{"result": []any{p.Text, map[string]any{"name": p.Text, p.Text: 1}}, "printed": p.Text})
+			input, _ := encode(map[string]any{"question": p.Text, "open_alerts": []any{map[string]any{"summary": p.Text, "culprit": p.Text}}})
+			args, _ := encode(map[string]any{"code": "-- " + p.Text, "summary": p.Text})
 			r := &llm.Request{System: prompt, Tools: docs, Messages: talk(string(input), string(inner))}
-			r.Messages = append(r.Messages, llm.Message{Role: llm.Assistant, Text: p.text, Calls: []llm.ToolCall{{ID: "c", Name: "fire_alert", Args: args}}},
-				llm.Message{Role: llm.User, Text: summaryMark + p.text}, llm.Message{Role: llm.User, Text: p.text})
+			r.Messages = append(r.Messages, llm.Message{Role: llm.Assistant, Text: p.Text, Calls: []llm.ToolCall{{ID: "c", Name: "fire_alert", Args: args}}},
+				llm.Message{Role: llm.User, Text: summaryMark + p.Text}, llm.Message{Role: llm.User, Text: p.Text})
 			out := leaves(t, m, r)
-			core, _ := json.Marshal(p.core)
-			if strings.Contains(out, p.core) || strings.Contains(out, string(core[1:len(core)-1])) {
-				t.Errorf("%s (%+v): %s", p.kind, policy, out)
+			core, _ := json.Marshal(p.Core)
+			if strings.Contains(out, p.Core) || strings.Contains(out, string(core[1:len(core)-1])) {
+				t.Errorf("%s (%+v): %s", p.Kind, policy, out)
 			}
 		}
 	}

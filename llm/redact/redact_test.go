@@ -6,33 +6,36 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/beamlens/beamlens-go/llm/llmtest"
 )
 
 var outward = Options{Mails: true, Keep: []string{"shop@web-1.example.org"}}
 
 // TestPlantedSecrets: in a text, in a value, as a key, in JSON within JSON, and once more.
 func TestPlantedSecrets(t *testing.T) {
-	if n := len(planted()); n < 30 {
+	if n := len(llmtest.Secrets()); n < 30 {
 		t.Fatalf("only %d kinds", n)
 	}
-	for _, p := range planted() {
-		t.Run(p.kind, func(t *testing.T) {
-			if !strings.Contains(p.text, p.core) {
-				t.Fatalf("%q is not in %q", p.core, p.text)
+	for _, p := range llmtest.Secrets() {
+		t.Run(p.Kind, func(t *testing.T) {
+			if !strings.Contains(p.Text, p.Core) {
+				t.Fatalf("%q is not in %q", p.Core, p.Text)
 			}
-			inner, _ := json.Marshal(map[string]any{"line": p.text})
+			inner, _ := json.Marshal(map[string]any{"line": p.Text})
 			outer, _ := json.Marshal(map[string]any{"content": string(inner)})
-			value, _ := json.Marshal(outward.Value(map[string]any{"rows": []any{p.text, map[string]any{"x": p.text}}, p.text: 1.5}))
+			value, _ := json.Marshal(outward.Value(map[string]any{"rows": []any{p.Text, map[string]any{"x": p.Text}}, p.Text: 1.5}))
+			keyed, _ := json.Marshal(outward.Value(map[string]any{p.Text: p.Text}))
 			for where, got := range map[string]string{
-				"text": outward.Text(p.text), "long text": outward.Text(strings.Repeat("some words ", 50) + p.text + "\nmore"),
-				"value": string(value), "JSON in JSON": string(outward.JSON(outer)), "JSON as text": outward.Text(string(outer)),
+				"text": outward.Text(p.Text), "long text": outward.Text(strings.Repeat("some words ", 50) + p.Text + "\nmore"),
+				"value": string(value), "value under itself": string(keyed), "JSON in JSON": string(outward.JSON(outer)), "JSON as text": outward.Text(string(outer)),
 			} {
-				quoted, _ := json.Marshal(p.core)
-				if strings.Contains(got, p.core) || strings.Contains(got, string(quoted[1:len(quoted)-1])) {
+				quoted, _ := json.Marshal(p.Core)
+				if strings.Contains(got, p.Core) || strings.Contains(got, string(quoted[1:len(quoted)-1])) {
 					t.Errorf("%s: left in %s", where, got)
 				}
 			}
-			once := outward.Text(p.text)
+			once := outward.Text(p.Text)
 			if twice := outward.Text(once); twice != once {
 				t.Errorf("a second time changes it: %s, %s", once, twice)
 			}

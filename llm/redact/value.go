@@ -110,6 +110,9 @@ func encode(v any) ([]byte, error) {
 // idKey names fields that hold ids of ours or of providers, which look like chance.
 var idKey = regexp.MustCompile(`^(id|run|nonce|.*_ids?)$`)
 
+// plainKey is the name of a field, and not a text.
+var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,40}$`)
+
 // ownID is what such an id looks like.
 var ownID = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,80}$`)
 
@@ -208,6 +211,9 @@ func (w walk) str(key, s string, sec secrecy) any {
 	if sec != open && !harmless(s) && (sec == secretAll || !plainNumber(s)) {
 		if strings.HasPrefix(s, "[redacted:") {
 			return s
+		}
+		if !plainKey.MatchString(key) {
+			key = "value" // a text that a table is keyed by may itself hold the secret
 		}
 		return mark(cmp.Or(strings.Join(split(key), "-"), "value"))
 	}

@@ -1,15 +1,20 @@
-package redact
+package llmtest
 
 import "strings"
 
-// planted are secrets of all kinds, each as a system would show it. None of their core may be left. They are put together at run time, so that
-// this file holds nothing that looks like a key to those who search for some.
-type plant struct{ kind, text, core string }
+// Secret is something that must not leave, as a system would show it.
+type Secret struct {
+	Kind string
+	Text string // in which it stands
+	Core string // of which nothing may be left
+}
 
-func planted() []plant {
+// Secrets are of all kinds. They are put together at run time, so that this file holds nothing that looks like a key to those who search for
+// some.
+func Secrets() []Secret {
 	j := func(parts ...string) string { return strings.Join(parts, "") }
 	alnum := "Zq8vT3nLx0Rw5KyB7mGd2HsJ9fPc4UaE6iYo1XtN"
-	out := []plant{
+	return []Secret{
 		{"AWS key id", "using AK" + "IAQ7X4MZ2RTPLWJ5KD for s3", "Q7X4MZ2RTPLWJ5KD"},
 		{"AWS secret key, named", j("aws_secret_access_key = wJalr", "XUtnFEMI/K7MDENG/bPxRfiCYzzTESTKEYZZ"), "XUtnFEMI/K7MDENG"},
 		{"AWS secret key, bare", j("signed with wJalr", "XUtn8EMI5K7MDENG2bPxRfiCYzz3ESTKEYq9 just now"), "XUtn8EMI5K7MDENG"},
@@ -71,5 +76,4 @@ func planted() []plant {
 		{"base64 by chance", "seed " + alnum + " used", alnum},
 		{"e-mail", "mail to anna.berg@example.org bounced", "anna.berg"},
 	}
-	return out
 }
