@@ -1,14 +1,12 @@
 local p = beam_get_processes()
 local g = beam_process_groups(10)
 local first = g.groups[1]
--- The largest group may have been there before. One that is as large as the growth is what has grown.
-local grown = finding.value - finding.ordinary
-if finding.metric == "process_count" and first and first.count > grown * 1.3 then
+-- The largest group may have been there before. What has grown is nearest to the growth, as it is by now.
+local grown = p.process_count - finding.ordinary
+if finding.metric == "process_count" and first then
+  local function away(group) return math.max(group.count, grown) / math.max(math.min(group.count, grown), 1) end
   for _, other in ipairs(g.groups) do
-    if other.count >= grown * 0.6 and other.count <= grown * 1.3 then
-      first = other
-      break
-    end
+    if other.count >= grown * 0.6 and away(other) < away(first) then first = other end
   end
 end
 -- The group has to be worth half of the growth.
