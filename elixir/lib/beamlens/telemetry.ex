@@ -3,10 +3,14 @@ defmodule Beamlens.Telemetry do
     {[:llm, :start], "iteration, context_size"},
     {[:llm, :stop], "iteration, tool_selected, intent (the same), model, input_tokens, output_tokens; measurement duration"},
     {[:llm, :exception], "iteration, kind, reason, stacktrace; measurement duration"},
+    {[:llm, :call],
+     "provider, model, cost_usd (not there when the price is not known), input_tokens, output_tokens, run_cost_usd, day_cost_usd, day_calls; measurement duration"},
     {[:tool, :start], "tool_name, intent"},
     {[:tool, :stop], "tool_name, intent; measurement duration"},
     {[:tool, :exception], "tool_name, intent, kind, reason, stacktrace; measurement duration"},
     {[:agent, :takeover], "reason: the analyst has taken over from a model"},
+    {[:claim, :ungrounded], "dropped, first: sentences of a model said what was not read, and were dropped"},
+    {[:claim, :contradicted], "model, verdict: a model blamed another than the investigation does, which stands"},
     {[:compaction, :start], "message_count (also a measurement), tokens"},
     {[:compaction, :stop], "message_count (also a measurement), tokens, strategy"},
     {[:operator, :started], ""},
@@ -87,6 +91,7 @@ defmodule Beamlens.Telemetry do
 
   # The fields that have an atom as key; a field that a newer engine adds has text.
   @fields ~w(iteration context_size tool_selected tool_name model reason message_count tokens strategy operator_state from to count
+             provider cost_usd calls input_tokens output_tokens run_cost_usd day_cost_usd day_calls dropped first
              snapshot_id code result callbacks ms thought summary alert_ids status skills skill final_state message running alert_count has_unread)a
   @keys Map.new(@fields, &{Atom.to_string(&1), &1})
   @states Map.new(~w(healthy observing warning critical unread acknowledged resolved)a, &{Atom.to_string(&1), &1})
