@@ -165,6 +165,9 @@ var supervisionNames = map[suture.EventType]string{
 	suture.EventTypeStopTimeout: "stop_timeout", suture.EventTypeServicePanic: "panic", suture.EventTypeServiceTerminate: "restart", suture.EventTypeBackoff: "backoff",
 }
 
+// readIn is how long the store may take to show what would be asked.
+const readIn = 5 * time.Second
+
 // pruneEvery is how often the store is kept within its bounds.
 const pruneEvery = time.Hour
 
@@ -223,8 +226,13 @@ func (e *Engine) Ask(ctx context.Context, question string) (string, error) {
 	return e.coordinator.Ask(ctx, question)
 }
 
-// next is what an operator would ask next.
+// next is what an operator, or the coordinator, would ask next.
 func (e *Engine) next(name string) (*llm.Request, error) {
+	if name == "coordinator" {
+		ctx, cancel := context.WithTimeout(context.Background(), readIn)
+		defer cancel()
+		return e.coordinator.Payload(ctx)
+	}
 	for _, o := range e.working() {
 		if o.Name == name {
 			return o.Payload(), nil

@@ -260,3 +260,50 @@ func TestWhatIsSpentIsTold(t *testing.T) {
 		}
 	})
 }
+
+// shows is a model that shows what it would send.
+type shows struct{ provider }
+
+func (shows) Show(req *llm.Request) ([]byte, error) { return json.Marshal(req) }
+
+// TestPayloadIsWhatIsSent: what is shown beforehand is what the next request sends.
+func TestPayloadIsWhatIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := llmtest.NewScript(llmtest.Call("wait", map[string]any{"ms": 30_000}))
+		model := route.Client(shows{provider{script, haiku}}, route.ClientOptions{})
+		e, _, stop := start(t, &plant{}, engine.Options{Model: model})
+		defer stop()
+		time.Sleep(14 * time.Minute)
+		before := len(script.Asked())
+		body, err := e.PayloadBytes("plant")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute) // the heartbeat
+		asked := script.Asked()
+		if len(asked) != before+1 {
+			t.Fatalf("%d requests, then %d", before, len(asked))
+		}
+		var shown llm.Request
+		if err := json.Unmarshal(body, &shown); err != nil {
+			t.Fatal(err)
+		}
+		sent := asked[before]
+		for i := range sent.Messages {
+			// The reason of a run is part of its input, and is told beforehand as that of a finding.
+			got := strings.Replace(shown.Messages[i].Text, `"reason":"finding"`, `"reason":"wait is over"`, 1)
+			if got != sent.Messages[i].Text {
+				t.Errorf("message %d is shown as %q, and sent as %q", i, got, sent.Messages[i].Text)
+			}
+		}
+		if shown.System != sent.System || len(shown.Tools) != len(sent.Tools) || shown.ToolMode != sent.ToolMode || shown.CacheTTL != sent.CacheTTL {
+			t.Error("the prefix is shown otherwise than it is sent")
+		}
+		if _, err := e.PayloadBytes("coordinator"); err != nil {
+			t.Error(err)
+		}
+		if _, err := e.PayloadBytes("nobody"); err == nil {
+			t.Error("an operator that does not exist has a payload")
+		}
+	})
+}

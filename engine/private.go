@@ -185,7 +185,7 @@ func (e *Engine) spending(c route.Call, t route.Totals) {
 	e.event(beamlens.Event{Name: "llm.call", At: e.options.Clock.Now(), Target: e.options.Target, Subject: c.Operator, TraceID: c.Run, Fields: fields})
 }
 
-// Payload is what the next request of an operator would send to its model, by the operator's name, after redaction.
+// Payload is what the next request of an operator, or of the "coordinator", would send to its model, by its name, after redaction.
 func (e *Engine) Payload(name string) (*llm.Request, error) {
 	r, err := e.next(name)
 	if err != nil {

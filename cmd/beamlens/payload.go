@@ -21,8 +21,8 @@ func payloadCommand() *cobra.Command {
 		Use:   "payload NODE [OPERATOR]",
 		Short: "Print the bytes that would leave for a language model, and send nothing",
 		Long: `Joins the node, looks at it for some seconds, and prints the body of the next request that an operator would send to the model of --model, byte
-for byte: after secrets are removed and names are replaced. Nothing is sent, and no key is needed. Without an operator the operators are
-listed.`,
+for byte: after secrets are removed and names are replaced. Nothing is sent, and no key is needed. Without an operator those that
+there are are listed.`,
 		Example: "  beamlens payload shop@myhost beam --model anthropic/claude-haiku-5-5\n  beamlens payload shop@myhost beam --model openai/gpt-5-mini --numbers-only",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,6 +42,7 @@ listed.`,
 				for _, o := range e.Operators() {
 					fmt.Fprintln(cmd.OutOrStdout(), o.Operator)
 				}
+				fmt.Fprintln(cmd.OutOrStdout(), "coordinator")
 				return nil
 			}
 			body, err := e.PayloadBytes(args[1])

@@ -2,13 +2,14 @@ package redact
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 )
 
 // What a word in a name says of the value.
 var (
 	// The value is secret, whatever it is.
-	alwaysSecret = words("password passwd passwort passphrase passcode pwd pw pass secret secrets credential credentials pin otp totp cvv cvc ssn apikey")
+	alwaysSecret = words("password passwd passwort passphrase passcode pwd pw pass secret secrets credential credentials pin totp cvv cvc ssn apikey")
 	// The value is secret if it is a text; a number is a count or an amount.
 	textSecret = words("token tokens jwt cookie cookies authorization bearer csrf xsrf salt sessionid sid privatekey accesskey secretkey signature iban xauth")
 	// Two words that say so together.
@@ -43,11 +44,40 @@ const (
 	secretAll
 )
 
+// judged remembers what was said of names: the same fields come again every second.
+var judged struct {
+	mu    sync.RWMutex // guards names
+	names map[string]secrecy
+}
+
+// Bounds of names.
+const (
+	longestName = 80
+	maxJudged   = 10_000
+)
+
 // secrecyOf judges a name by its words: db_password, dbPassword and DB-PASSWORD are the same.
 func secrecyOf(name string) secrecy {
-	if len(name) > 80 {
+	if len(name) > longestName {
 		return open
 	}
+	judged.mu.RLock()
+	s, ok := judged.names[name]
+	judged.mu.RUnlock()
+	if ok {
+		return s
+	}
+	s = judgeName(name)
+	judged.mu.Lock()
+	defer judged.mu.Unlock()
+	if judged.names == nil || len(judged.names) >= maxJudged {
+		judged.names = map[string]secrecy{}
+	}
+	judged.names[strings.Clone(name)] = s
+	return s
+}
+
+func judgeName(name string) secrecy {
 	w := split(name)
 	if len(w) == 0 || len(w) > 1 && aboutSecret[w[len(w)-1]] {
 		return open

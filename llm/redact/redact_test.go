@@ -71,7 +71,7 @@ func TestUsefulThingsStay(t *testing.T) {
 		}
 	}
 	v := map[string]any{"trace_id": "0af7651916cd43dd8448eb211c80319c", "call_id": "toolu_01A09q90qw90lq917835lq9", "tokens": 17, "token_limit": 5.5, "n": json.Number("12345678901234567890"),
-		"pool": []any{"a", true, nil, int64(5)}, "has_password": true, "name": "Shop.Mailer", "value": 7.0, "password": nil}
+		"pool": []any{"a", true, nil, int64(5)}, "has_password": true, "domain": []any{"otp", "sasl"}, "otp": "27.1", "name": "Shop.Mailer", "value": 7.0, "password": nil}
 	if got := Value(v); !reflect.DeepEqual(got, v) {
 		t.Errorf("%v\nbecomes %v", v, got)
 	}
@@ -124,6 +124,18 @@ func TestStructureTellsSecrets(t *testing.T) {
 }
 
 type errorText string
+
+// BenchmarkSnapshot is what each snapshot costs, of which some twenty are taken in a second.
+func BenchmarkSnapshot(b *testing.B) {
+	v := map[string]any{"largest_heap_name": "Shop.Mailer", "largest_heap_pid": "<0.144.0>", "node": "shop@web-1", "current_function": "Shop.Mailer.wait_for_smtp/0"}
+	for i := range 36 {
+		v["some_metric_of_processes_"+string(rune('a'+i%26))+string(rune('0'+i/26))] = float64(i) * 1.5
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Value(v)
+	}
+}
 
 func BenchmarkText(b *testing.B) {
 	line := "2026-11-24T23:36:24.123Z [info] GET /orders/17 from Shop.Endpoint took=12ms user_id=5 status=200 key=value pid=<0.187.0> request_id=F9xKq2Lp\n"

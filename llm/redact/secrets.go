@@ -107,7 +107,7 @@ func Text(s string) string { return Options{}.Text(s) }
 
 // secrets removes secrets; those that only look like chance if chance is set.
 func secrets(s string, chance bool) string {
-	if len(s) < minSecret {
+	if len(s) < minSecret || isPlain(s) {
 		return s
 	}
 	lower := strings.ToLower(s)
@@ -124,6 +124,16 @@ func secrets(s string, chance bool) string {
 		s = random(s)
 	}
 	return s
+}
+
+// isPlain says whether a text is the name of a field, a function or a module in small letters: no secret is.
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < 'a' || c > 'z') && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
 }
 
 func hinted(lower string, hints []string) bool {
