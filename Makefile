@@ -1,10 +1,10 @@
 # The two commands of the README are demo and test. `make help` lists the rest.
 
 GO      ?= go
-MODULES := . cmd/beamlens ext/aws ext/azure ext/gcp ext/postgres ext/sqlite internal/e2e
+MODULES := . cmd/beamlens ext/aws ext/azure ext/gcp ext/otel ext/postgres ext/sqlite internal/e2e
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: help setup work demo test check bench fuzz simulate soak matrix generate clean
+.PHONY: help setup work demo test check bench fuzz simulate soak matrix generate wirecheck clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,11 @@ check: setup go.work ## gofmt, vet, staticcheck, govulncheck where its database 
 bench: setup go.work ## Run the benchmarks, each beside what a user would pick instead
 	@BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),1s) ./detect/ ./sandbox/ && \
 	BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./skill/beam/ && \
-	BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -timeout 30m ./internal/e2e/...
+	BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -timeout 30m ./internal/e2e/... && \
+	cd internal/wirecheck && GOWORK=off $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m .
+
+wirecheck: ## The wires of language models and their fakes beside the vendors' SDKs, which take minutes and 3 GB of memory to compile
+	@cd internal/wirecheck && GOWORK=off $(GO) test -count=1 -timeout 30m -v .
 
 fuzz: go.work ## Fuzz every decoder, FUZZTIME (default 70s) each: ten minutes
 	@scripts/fuzz $(or $(FUZZTIME),70s)

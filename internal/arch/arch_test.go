@@ -97,6 +97,8 @@ var mayImport = map[string][]string{
 	"erlang/erlangtest":    {"erlang", "erlang/*"},
 	"llm/analyst":          {"llm"},
 	"llm/llmtest":          {"llm"},
+	"internal/wirecheck":   {"*"},
+	"ext/otel":             {"llm"},
 	"ext/aws":              {"llm/bedrock"},
 	"ext/gcp":              {},
 	"ext/azure":            {},
@@ -163,16 +165,22 @@ func TestImports(t *testing.T) {
 
 // doors says where a module of others may enter.
 var doors = map[string][]string{
-	"github.com/thejerf/suture/v4":      {"engine"},
-	"github.com/yuin/gopher-lua":        {"internal/e2e"},
-	"github.com/jackc/pgx/v5":           {"ext/postgres", "ext/postgres/cluster"},
-	"modernc.org/sqlite":                {"ext/sqlite"},
-	"github.com/aws/aws-sdk-go-v2":      {"ext/aws", "internal/wirecheck"},
-	"golang.org/x/oauth2":               {"ext/gcp"},
-	"github.com/Azure/azure-sdk-for-go": {"ext/azure"},
-	"github.com/spf13/cobra":            {"cmd/beamlens"},
-	"github.com/okeuday/erlang_go":      {"internal/e2e"},
-	"github.com/rogpeppe/go-internal":   {"internal/e2e"},
+	"github.com/thejerf/suture/v4":           {"engine"},
+	"github.com/yuin/gopher-lua":             {"internal/e2e"},
+	"github.com/jackc/pgx/v5":                {"ext/postgres", "ext/postgres/cluster"},
+	"modernc.org/sqlite":                     {"ext/sqlite"},
+	"github.com/aws/aws-sdk-go-v2":           {"ext/aws", "internal/wirecheck"},
+	"golang.org/x/oauth2":                    {"ext/gcp"},
+	"github.com/Azure/azure-sdk-for-go":      {"ext/azure"},
+	"github.com/anthropics/anthropic-sdk-go": {"internal/wirecheck"},
+	"github.com/openai/openai-go/v3":         {"internal/wirecheck"},
+	"google.golang.org/genai":                {"internal/wirecheck"},
+	"github.com/ollama/ollama":               {"internal/wirecheck"},
+	"github.com/aws/smithy-go":               {"internal/wirecheck"},
+	"go.opentelemetry.io/otel":               {"ext/otel"},
+	"github.com/spf13/cobra":                 {"cmd/beamlens"},
+	"github.com/okeuday/erlang_go":           {"internal/e2e"},
+	"github.com/rogpeppe/go-internal":        {"internal/e2e"},
 }
 
 func TestDoors(t *testing.T) {

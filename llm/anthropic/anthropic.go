@@ -95,7 +95,7 @@ type block struct {
 	Name         string          `json:"name,omitempty"`
 	Input        json.RawMessage `json:"input,omitempty"`
 	ToolUseID    string          `json:"tool_use_id,omitempty"`
-	Content      string          `json:"content,omitempty"`
+	Content      []block         `json:"content,omitempty"`
 	IsError      bool            `json:"is_error,omitempty"`
 	CacheControl *mark           `json:"cache_control,omitempty"`
 }
@@ -191,7 +191,11 @@ func (m *Model) messages(messages []llm.Message, turns *wire.Turns, cache *mark)
 func blocks(msg llm.Message) []block {
 	var out []block
 	for _, r := range msg.Results {
-		out = append(out, block{Type: "tool_result", ToolUseID: wire.ID(r.CallID), Content: r.Content, IsError: r.Failed})
+		b := block{Type: "tool_result", ToolUseID: wire.ID(r.CallID), IsError: r.Failed}
+		if r.Content != "" {
+			b.Content = []block{{Type: "text", Text: r.Content}}
+		}
+		out = append(out, b)
 	}
 	if strings.TrimSpace(msg.Text) != "" {
 		out = append(out, block{Type: "text", Text: msg.Text})

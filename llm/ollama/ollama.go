@@ -86,6 +86,7 @@ type message struct {
 type call struct {
 	ID       string `json:"id,omitempty"`
 	Function struct {
+		Index     int             `json:"index"`
 		Name      string          `json:"name"`
 		Arguments json.RawMessage `json:"arguments"`
 	} `json:"function"`
@@ -207,10 +208,10 @@ func say(msg llm.Message, forced bool) ([]message, error) {
 	if msg.Role == llm.Assistant {
 		own.Role = "assistant"
 	}
-	for _, c := range msg.Calls {
+	for i, c := range msg.Calls {
 		if !forced {
 			var call call
-			call.ID, call.Function.Name, call.Function.Arguments = c.ID, c.Name, wire.Arguments(c.Args)
+			call.ID, call.Function.Index, call.Function.Name, call.Function.Arguments = c.ID, i, c.Name, wire.Arguments(c.Args)
 			own.ToolCalls = append(own.ToolCalls, call)
 			continue
 		}

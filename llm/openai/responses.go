@@ -11,7 +11,7 @@ import (
 
 // item is a part of a conversation in Responses.
 type item struct {
-	Type      string `json:"type,omitempty"`
+	Type      string `json:"type"`
 	Role      string `json:"role,omitempty"`
 	Content   string `json:"content,omitempty"`
 	CallID    string `json:"call_id,omitempty"`
@@ -81,7 +81,7 @@ func items(msg llm.Message, turns *wire.Turns) []any {
 		if msg.Role == llm.Assistant {
 			role = "assistant"
 		}
-		out = append(out, item{Role: role, Content: msg.Text})
+		out = append(out, item{Type: "message", Role: role, Content: msg.Text})
 	}
 	for _, c := range msg.Calls {
 		out = append(out, item{Type: "function_call", CallID: wire.ID(c.ID), Name: c.Name, Arguments: string(wire.Arguments(c.Args))})

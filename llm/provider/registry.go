@@ -36,6 +36,8 @@ type Options struct {
 
 	// Around is what goes around each model. The retries of a client with a retry_policy are the policy's.
 	Around route.ClientOptions
+	// Wrap is put right around each wire: telemetry, a recording. It may be nil.
+	Wrap func(llm.Model) llm.Model
 	// OnNext is told each model that failed and was made up for by the next; may be nil.
 	OnNext func(failed llm.About, err error)
 }
@@ -171,6 +173,9 @@ func (b *builder) make(c Client, path []string) (llm.Model, error) {
 	wire, err := New(c, b.options)
 	if err != nil {
 		return nil, err
+	}
+	if b.options.Wrap != nil {
+		wire = b.options.Wrap(wire)
 	}
 	return route.Client(wire, around), nil
 }
