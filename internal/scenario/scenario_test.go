@@ -56,6 +56,9 @@ func TestShop(t *testing.T) {
 			for _, i := range result.Insights {
 				t.Logf("%6.1f s insight %s %s: %s", i.CreatedAt.Sub(result.Settled).Seconds(), i.CorrelationType, i.Confidence, i.Summary)
 			}
+			for _, f := range result.Failures[:min(10, len(result.Failures))] {
+				t.Logf("of %d failures: %s", len(result.Failures), f)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
