@@ -18,6 +18,8 @@ import (
 	"github.com/beamlens/beamlens-go/llm/llmtest"
 	"github.com/beamlens/beamlens-go/llm/redact"
 	"github.com/beamlens/beamlens-go/skill"
+	"github.com/beamlens/beamlens-go/skill/beam"
+	"github.com/beamlens/beamlens-go/skill/sqldb"
 	"github.com/beamlens/beamlens-go/store"
 )
 
@@ -292,5 +294,28 @@ func TestNoTextChangesAVerdict(t *testing.T) {
 				t.Error("the model has not seen the text: this test has shown nothing")
 			}
 		})
+	}
+}
+
+// TestOurOwnPromptsPass: nothing of what skills tell a model about themselves is taken for a secret.
+func TestOurOwnPromptsPass(t *testing.T) {
+	skills := append(beam.All(nil), beam.Optional(nil)...)
+	if len(skills) < 5 {
+		t.Fatalf("only %d skills", len(skills))
+	}
+	for _, s := range append(skills, sqldb.Postgres(nil, "ecto")) {
+		texts := []string{s.Prompt, s.Docs(), s.Summary}
+		for _, p := range s.Playbooks {
+			texts = append(texts, p.Doc, p.Lua)
+		}
+		for _, text := range texts {
+			if got := redact.Text(text); got != text {
+				i := 0
+				for i < len(got) && i < len(text) && got[i] == text[i] {
+					i++
+				}
+				t.Errorf("%s: …%.120s… becomes …%.120s…", s.ID, text[max(0, i-40):], got[max(0, i-40):])
+			}
+		}
 	}
 }

@@ -17,6 +17,7 @@
 // # What it misses
 //
 // A secret without a telling name, shape or entropy: a password that is a word, in the middle of a sentence. A secret that is cut in two by
-// the system itself. Names of persons, streets and phone numbers in free text. Hosts without a dot that nobody named. Send less when
+// the system itself. Names of persons, streets and phone numbers in free text. Hosts without a dot that nobody named, or of
+// less than four letters. Send less when
 // that matters: a Policy with NumbersOnly sends no text of the system.
 package redact

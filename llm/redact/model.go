@@ -62,7 +62,7 @@ func New(m llm.Model, o ModelOptions) *Model {
 	r := &Model{model: m, options: o, names: newPseudonyms(), nonce: hex.EncodeToString(nonce[:])}
 	var quoted []string
 	for _, h := range o.Hosts {
-		if h != "" && !slices.Contains(plainHosts, h) {
+		if len(h) >= minHost && !slices.Contains(plainHosts, h) {
 			quoted = append(quoted, regexp.QuoteMeta(h))
 		}
 	}
@@ -72,6 +72,9 @@ func New(m llm.Model, o ModelOptions) *Model {
 	}
 	return r
 }
+
+// minHost is how long the name of a host must be to be looked for everywhere: "vm" and "db" are words.
+const minHost = 4
 
 // Describe tells what the wrapped model is.
 func (m *Model) Describe() llm.About {

@@ -260,6 +260,9 @@ func (w walk) object(m map[string]any, sec secrecy, depth int) map[string]any {
 
 // key redacts a key: tables of a system are keyed by anything.
 func (w walk) key(k string, taken map[string]any) string {
+	if isWord(k) {
+		return k
+	}
 	t := w.text(k, true)
 	if t == k {
 		return k
@@ -273,6 +276,12 @@ func (w walk) key(k string, taken map[string]any) string {
 			return t // the last of very many secret keys: one of them is enough
 		}
 	}
+}
+
+// isWord says whether a key is the name of a field, which says nothing of a system.
+func isWord(k string) bool {
+	const longest = 40
+	return len(k) <= longest && !strings.Contains(k, ".") && isPlain(k)
 }
 
 func (w walk) list(key string, l []any, sec secrecy, depth int) []any {
