@@ -380,6 +380,60 @@ func TestTheModelsOwnCountDecidesWhenToCompact(t *testing.T) {
 	}
 }
 
+func TestPatienceIsBounded(t *testing.T) {
+	n := func(tool, args string) llmtest.Turn { return llmtest.Counted(tool, args) }
+	for _, c := range []struct {
+		name string
+		turn llmtest.Turn
+		why  string
+		took time.Duration // at most
+	}{
+		{"calls that differ in numbers alone", n("echo", `{"text":"from %d"}`), "other numbers", 0},
+		{"calls that do nothing", func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+			return llmtest.Call("idle", echoIn{Text: strings.Repeat("hm", len(req.Messages))})(ctx, req)
+		}, "does nothing", 0},
+		{"each answer in time, and no end", llmtest.Slow(50*time.Second, func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+			return llmtest.Call("echo", echoIn{Text: strings.Repeat("x", len(req.Messages))})(ctx, req)
+		}), "timeout", 2 * time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				idle := NewTool("idle", "", "", func(_ context.Context, in echoIn) (Result, error) { return Result{Content: in}, nil })
+				idle.Idle = true
+				began := time.Now()
+				out, err := Run(t.Context(), Options{Model: llmtest.NewScript(c.turn), Fallback: end(), Tools: append(tools(), idle)}, &Transcript{}, "input")
+				if err != nil || !out.Ended || !strings.Contains(out.TookOver, c.why) || time.Since(began) > c.took {
+					t.Errorf("%+v, %v after %s", out, err, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+// TestWhatIsLeftUndoneIsDone: a model that ends a run before its work is done is taken over from, in the same run.
+func TestWhatIsLeftUndoneIsDone(t *testing.T) {
+	for _, left := range []string{"", "a finding has no alert"} {
+		fallback := llmtest.NewScript(llmtest.Call("end", struct{}{}))
+		asked := 0
+		out, err := Run(t.Context(), Options{Model: end(), Fallback: fallback, Tools: tools(), Unmet: func(any) string { asked++; return left }}, &Transcript{}, "input")
+		if err != nil || !out.Ended || out.TookOver != left || asked != 1 || (len(fallback.Asked()) > 0) != (left != "") {
+			t.Errorf("left %q: %+v, %v, asked %d times", left, out, err, asked)
+		}
+	}
+}
+
+// TestWhatWasReadIsHandedOver: the input and what tools gave, but nothing that a tool only repeats, and no errors, which repeat too.
+func TestWhatWasReadIsHandedOver(t *testing.T) {
+	repeat := NewTool("repeat", "", "", func(_ context.Context, in echoIn) (Result, error) { return Result{Content: in}, nil })
+	repeat.Echo = true
+	var saw []string
+	_, err := Run(t.Context(), Options{Tools: append(tools(), repeat), Saw: func(s string) { saw = append(saw, s) },
+		Model: llmtest.NewScript(llmtest.Call("repeat", echoIn{Text: "777"}), llmtest.Call("fail", nil), llmtest.Call("echo", echoIn{Text: "x"}), llmtest.Call("end", struct{}{}))}, &Transcript{}, "input")
+	if err != nil || len(saw) < 2 || saw[0] != "input" || saw[1] != `{"text":"x"}` {
+		t.Errorf("%v, %q", err, saw)
+	}
+}
+
 func TestSchema(t *testing.T) {
 	want := `{"additionalProperties":false,"properties":{"level":{"enum":["low","high"],"type":"string"},"text":{"type":"string"}},"required":["text"],"type":"object"}`
 	if got := string(tools()[0].Schema); got != want {
