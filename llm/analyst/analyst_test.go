@@ -202,6 +202,20 @@ func TestOfACycleTheShorterWay(t *testing.T) {
 	}
 }
 
+// TestACircle: a mailbox that fills makes memory, memory a large heap, and while that is collected no messages are taken. Who began is who has the
+// shortest ways to the others, whoever was seen first.
+func TestACircle(t *testing.T) {
+	edges := []edge{{From: "queue", To: "memory"}, {From: "memory", To: "heap"}, {From: "heap", To: "long_gc"}, {From: "long_gc", To: "queue"}}
+	at := func(id, metricName string, s float64) alert {
+		return alert{ID: id, Type: id, Onset: at(s), Metrics: []metric{{Metric: metricName, Onset: at(s), Uncertainty: 2}}}
+	}
+	alerts := []alert{at("g", "heap", 0), at("q", "queue", 1), at("m", "memory", 1)}
+	claims := coordinatorInput{Edges: edges}.correlate(alerts)
+	if len(claims) != 1 || claims[0].kind != "causal" || claims[0].alerts[0].ID != "q" || len(claims[0].alerts) != 3 {
+		t.Errorf("%+v", claims)
+	}
+}
+
 func TestWhatIsNotForIt(t *testing.T) {
 	for name, req := range map[string]*llm.Request{
 		"no input":    {Tools: coordinatorTools, Messages: []llm.Message{{Role: llm.User, Text: "hello"}}},

@@ -54,26 +54,24 @@ func (in coordinatorInput) correlate(alerts []alert) []claim {
 	g := graphOf(in.Edges)
 	used := map[string]bool{}
 	var claims []claim
-	for i, cause := range alerts {
+	for _, cause := range alerts {
 		if used[cause.ID] || g.explained(cause, alerts) {
 			continue
 		}
-		c := claim{kind: "causal", alerts: []alert{cause}, probability: 1}
-		for j, effect := range alerts {
-			if i == j || used[effect.ID] {
-				continue
-			}
-			if path, ok := g.rather(cause, effect); ok && overlap(cause, effect) {
-				c.take(in.judge(g, alerts, cause, effect, path), g)
-			}
+		if c, ok := in.causal(g, alerts, used, cause, g.rather); ok {
+			claims = append(claims, c)
 		}
-		if len(c.alerts) == 1 {
-			continue
+	}
+	// What is left may go round in a circle, in which each explains the next: then who has the shortest ways to the others is the cause.
+	for {
+		cause, ok := g.hub(alerts, used)
+		if !ok {
+			break
 		}
-		for _, a := range c.alerts {
-			used[a.ID] = true
+		c, ok := in.causal(g, alerts, used, cause, g.leads)
+		if !ok {
+			break // untested: a hub leads to others
 		}
-		in.explain(&c, g, alerts)
 		claims = append(claims, c)
 	}
 	claims = append(claims, in.siblings(g, alerts, used)...)
@@ -81,6 +79,27 @@ func (in coordinatorInput) correlate(alerts []alert) []claim {
 		claims[i].fresh = slices.ContainsFunc(claims[i].alerts, func(a alert) bool { return a.Status != "resolved" })
 	}
 	return claims
+}
+
+// causal makes the claim that an alert led to all that a way leads to, and marks them as used.
+func (in coordinatorInput) causal(g graph, alerts []alert, used map[string]bool, cause alert, way func(cause, effect alert) ([]string, bool)) (claim, bool) {
+	c := claim{kind: "causal", alerts: []alert{cause}, probability: 1}
+	for _, effect := range alerts {
+		if effect.ID == cause.ID || used[effect.ID] || !overlap(cause, effect) {
+			continue
+		}
+		if path, ok := way(cause, effect); ok {
+			c.take(in.judge(g, alerts, cause, effect, path), g)
+		}
+	}
+	if len(c.alerts) == 1 {
+		return c, false
+	}
+	for _, a := range c.alerts {
+		used[a.ID] = true
+	}
+	in.explain(&c, g, alerts)
+	return c, true
 }
 
 // link is one cause and one effect, and what speaks for it.

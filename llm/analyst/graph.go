@@ -78,6 +78,31 @@ func (g graph) explained(a alert, alerts []alert) bool {
 	return false
 }
 
+// hub gives, of the alerts that are in no claim yet and that another of them explains, the one that leads to the most others, on the shortest ways; of
+// two that are alike the earlier.
+func (g graph) hub(alerts []alert, used map[string]bool) (alert, bool) {
+	var best alert
+	reached, length := 0, 0
+	for _, a := range alerts {
+		if used[a.ID] {
+			continue
+		}
+		n, sum := 0, 0
+		for _, b := range alerts {
+			if b.ID == a.ID || used[b.ID] || !overlap(a, b) {
+				continue
+			}
+			if path, ok := g.leads(a, b); ok {
+				n, sum = n+1, sum+len(path)
+			}
+		}
+		if n > reached || n == reached && n > 0 && sum < length {
+			best, reached, length = a, n, sum
+		}
+	}
+	return best, reached > 0
+}
+
 // rather says whether one alert can have led to the other, and not the other way round. Where the graph has a cycle, the way that passes over
 // less that no alert shows is the likelier, and of two that are alike that of the earlier one.
 func (g graph) rather(cause, effect alert) ([]string, bool) {
