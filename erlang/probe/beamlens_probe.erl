@@ -33,6 +33,9 @@
 %% Milliseconds between ticks, and how long they go on after the last snapshot.
 -define(TICK, 1000).
 -define(INTEREST, 10000).
+%% How long a part goes on after its last request. What it has seen is lost then, and a node in trouble may answer late: a blocked scheduler
+%% holds up the link, too.
+-define(PART_INTEREST, 30000).
 %% How many of the worst are kept from tick to tick, and readings of each mailbox to tell its growth.
 -define(KEEP, 20).
 -define(READINGS, 5).
@@ -246,7 +249,7 @@ stop_parts(Parts) -> maps:foreach(fun stop_part/2, Parts).
 tick_parts(S = #{parts := Parts, budget := Budget}) ->
     S#{parts := maps:filtermap(fun(Module, P = #{asked := Asked, state := State}) ->
         Start = now_us(),
-        try wanted(Asked) andalso Module:tick(Start + Budget div 2, State) of
+        try Asked + ?PART_INTEREST >= now_ms() andalso Module:tick(Start + Budget div 2, State) of
             false ->
                 stop_part(Module, P),
                 false;
