@@ -36,7 +36,6 @@ func (t Truth) Judge(r *Result) error {
 		}
 		wrong = append(wrong, t.words("the alert of "+a.Operator, closed(a.Culprit, a.AnomalyType, string(a.Severity), string(a.Status))))
 	}
-	correlated := t.Correlation == ""
 	for _, i := range r.Insights {
 		if t.Wrong(i.Culprit) {
 			wrong = append(wrong, fmt.Errorf("the insight blames %s %s: %s", i.Culprit.Kind, i.Culprit, i.Summary))
@@ -45,9 +44,8 @@ func (t Truth) Judge(r *Result) error {
 			wrong = append(wrong, fmt.Errorf("the insight goes a way that is none: %v", i.Path))
 		}
 		wrong = append(wrong, t.words("the insight", closed(i.Culprit, append(i.Path, string(i.CorrelationType), string(i.Confidence))...)))
-		correlated = correlated || string(i.CorrelationType) == t.Correlation && t.Blames(i.Culprit)
 	}
-	if !correlated {
+	if !t.correlated(r.Insights) {
 		wrong = append(wrong, fmt.Errorf("no %s insight blames %v; there were %d insights: %s", t.Correlation, t.Culprits, len(r.Insights), told(r.Insights)))
 	}
 	return errors.Join(wrong...)
@@ -65,6 +63,13 @@ func (t Truth) named(r *Result) []Named {
 		}
 	}
 	return out
+}
+
+// correlated says whether there is an insight as it is expected.
+func (t Truth) correlated(insights []beamlens.Insight) bool {
+	return t.Correlation == "" || slices.ContainsFunc(insights, func(i beamlens.Insight) bool {
+		return string(i.CorrelationType) == t.Correlation && t.Blames(i.Culprit)
+	})
 }
 
 // leads says whether every step of a path is an allowed one.

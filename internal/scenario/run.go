@@ -32,7 +32,7 @@ type Start func(ctx context.Context, t Truth) (Subject, error)
 type Options struct {
 	Wrap    func([]*skill.Skill) []*skill.Skill // around the skills that the engine gets: a recorder
 	OnEvent func(beamlens.Event)                // every event, in order
-	// Early ends the run soon after all causes were named, and does not wait for what else may be said until the end of the record.
+	// Early ends the run soon after all causes were named and explained as is expected, and does not wait for what else may be said until the end of the record.
 	Early bool
 }
 
@@ -194,7 +194,8 @@ func (w *watched) until(ctx context.Context, end time.Time) error {
 			w.take(ev)
 		}
 		if w.early && w.steps {
-			if named := w.truth.named(&w.Result); len(named) > 0 && !slices.ContainsFunc(named, func(n Named) bool { return n.Alert == nil }) {
+			named := w.truth.named(&w.Result)
+			if len(named) > 0 && w.truth.correlated(w.Insights) && !slices.ContainsFunc(named, func(n Named) bool { return n.Alert == nil }) {
 				w.early = false
 				over.Reset(min(linger, time.Until(end)))
 			}
