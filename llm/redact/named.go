@@ -144,7 +144,7 @@ func named(s, lower string) string {
 			continue
 		}
 		end := i
-		for end < len(s) && isName(s[end]) {
+		for end < len(s) && (isName(s[end]) || s[end] == '.' && end+1 < len(s) && isName(s[end+1])) {
 			end++
 		}
 		sec := secrecyOf(s[i:end])

@@ -145,3 +145,20 @@ func BenchmarkText(b *testing.B) {
 		Text(text)
 	}
 }
+
+// FuzzText: whatever a system writes, redaction ends, leaves valid JSON valid, and has nothing to remove a second time.
+func FuzzText(f *testing.F) {
+	for _, s := range llmtest.Secrets() {
+		f.Add(s.Text)
+	}
+	f.Add(`{"name":"password","value":{"a":[1,"x"]}}`)
+	f.Fuzz(func(t *testing.T, s string) {
+		once := outward.Text(s)
+		if twice := outward.Text(once); twice != once {
+			t.Errorf("%q becomes %q, and then %q", s, once, twice)
+		}
+		if raw := []byte(s); json.Valid(raw) && !json.Valid(outward.JSON(raw)) {
+			t.Errorf("%q is no longer JSON: %q", s, outward.JSON(raw))
+		}
+	})
+}
