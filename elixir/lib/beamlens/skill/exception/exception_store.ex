@@ -16,11 +16,11 @@ defmodule Beamlens.Skill.Exception.ExceptionStore do
   def report_event(%{kind: kind, reason: reason} = event) do
     with nil <- Map.get(event, :log_event),
          {:ok, config} <- :logger.get_handler_config(@handler) do
-      # The same handler as for the log, which cuts before it copies. It is told directly: nothing is logged.
-      :beamlens_probe_log.log(
-        %{level: level(event), msg: {:string, message(kind, reason)}, meta: meta(kind, reason, event)},
-        config
-      )
+      # The same handler as for the log, which cuts before it copies. It is told directly: nothing is logged. Where Elixir's logger drops
+      # crashes, the handler leaves them to a filter before it, so that is told as well.
+      log = %{level: level(event), msg: {:string, message(kind, reason)}, meta: meta(kind, reason, event)}
+      if List.keymember?(:logger.get_primary_config().filters, @handler, 0), do: :beamlens_probe_log.filter(log, config.config)
+      :beamlens_probe_log.log(log, config)
     end
 
     :ok
