@@ -37,7 +37,7 @@ func TestEmbeddedModules(t *testing.T) {
 			t.Errorf("%s has the modules %v, want %v", name, got, want)
 		}
 		file := filepath.Join(dir, name)
-		build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", file, "./testdata/embed/"+name)
+		build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./testdata/embed/"+name)
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)
 		}

@@ -16,7 +16,11 @@ import (
 // BenchmarkProgram builds a program on our wire and on the SDKs, and reports its size, the modules of others in it, the time until it is
 // ready, and the time of one call of the fake from nothing.
 func BenchmarkProgram(b *testing.B) {
-	for name, wire := range map[string]llmtest.Wire{"ours": llmtest.Anthropic, "anthropic": llmtest.Anthropic, "openai": llmtest.Responses} {
+	for _, p := range []struct {
+		name string
+		wire llmtest.Wire
+	}{{"ours", llmtest.Anthropic}, {"anthropic", llmtest.Anthropic}, {"openai", llmtest.Responses}} {
+		name, wire := p.name, p.wire
 		b.Run(name, func(b *testing.B) {
 			out, err := exec.CommandContext(b.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./testdata/program/"+name).Output()
 			if err != nil {
@@ -25,7 +29,7 @@ func BenchmarkProgram(b *testing.B) {
 			modules := slices.DeleteFunc(strings.Fields(string(out)), func(m string) bool { return strings.HasPrefix(m, "github.com/beamlens/") })
 			slices.Sort(modules)
 			file := filepath.Join(b.TempDir(), name)
-			if out, err := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", file, "./testdata/program/"+name).CombinedOutput(); err != nil {
+			if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", file, "./testdata/program/"+name).CombinedOutput(); err != nil {
 				b.Fatalf("%v\n%s", err, out)
 			}
 			info, err := os.Stat(file)

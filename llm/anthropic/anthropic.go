@@ -65,7 +65,7 @@ func New(o Options) *Model {
 	}
 	o.HTTP.Header = header
 	forced, size := wire.Claude(o.Model)
-	return &Model{o, llm.About{Provider: cmp.Or(o.Provider, "anthropic"), Model: o.Model, Context: size, ForcedTool: forced, Local: wire.Local(o.HTTP.Base)}}
+	return &Model{o, llm.About{Provider: cmp.Or(o.Provider, "anthropic"), Model: o.Model, Context: size, ForcedTool: forced}}
 }
 
 // Describe tells what the model is.

@@ -29,7 +29,7 @@ func checkResponses(body object) (tools []string, forced bool, problem string) {
 	}
 	var p pairs
 	items := objects(body["input"])
-	if len(items) == 0 {
+	if len(items) == 0 && text(body["input"]) == "" {
 		return nil, false, "Missing required parameter: 'input'."
 	}
 	for i, it := range items {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -388,4 +390,66 @@ func TestNativeTurns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// answers is a client whose server answers everything with the same.
+type answers struct {
+	status int
+	body   []byte
+}
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: a.status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(a.body)), Request: r}, nil
+}
+
+// FuzzAnswers: whatever a server answers, a wire gives an answer or an *llm.Error, and what it gives can be sent back.
+func FuzzAnswers(f *testing.F) {
+	for _, w := range llmtest.Wires {
+		for _, fault := range []llmtest.Fault{llmtest.OK, llmtest.TwoCalls, llmtest.MalformedArgs, llmtest.Refusal, llmtest.UnknownBlock, llmtest.Quota} {
+			p := llmtest.NewProvider(w, llmtest.Reply{Fault: fault})
+			client, stop := p.Client()
+			kept := &keeper{base: client.Transport}
+			_, _ = wires[w]("", wire.HTTP{Client: &http.Client{Transport: kept}}).Turn(context.Background(), request()) // some fail
+			stop()
+			f.Add(kept.status, kept.body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		for w, make := range wires {
+			m := make("", wire.HTTP{Client: &http.Client{Transport: answers{status, body}}})
+			req := request()
+			r, err := m.Turn(t.Context(), req)
+			var e *llm.Error
+			if err != nil {
+				if !errors.As(err, &e) || e.Kind == "" {
+					t.Errorf("%s: %v", w, err)
+				}
+				continue
+			}
+			req.Messages = append(req.Messages, r.Message)
+			if _, err := llm.Show(m, req); err != nil {
+				t.Errorf("%s: what was answered cannot be sent back: %v", w, err)
+			}
+		}
+	})
+}
+
+// keeper keeps what was answered.
+type keeper struct {
+	base   http.RoundTripper
+	status int
+	body   []byte
+}
+
+func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := k.base.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	k.status = response.StatusCode
+	if k.body, err = io.ReadAll(response.Body); err != nil {
+		return nil, err
+	}
+	return answers{k.status, k.body}.RoundTrip(r)
 }

@@ -39,6 +39,7 @@ type Dialect struct {
 	Required  string // how a call is forced; default required; "-" if it cannot be
 	Single    bool   // takes parallel_tool_calls
 	CacheKey  bool   // takes prompt_cache_key
+	Own       bool   // runs models itself: at an address in the house, nothing leaves it. A gateway there may pass on what it gets
 	// Effortless says that models which think must be told not to, or they take no tools here.
 	Effortless bool
 }
@@ -52,9 +53,9 @@ var Dialects = map[string]Dialect{
 	"together":   {Provider: "together"},
 	"groq":       {Provider: "groq", MaxTokens: "max_completion_tokens", Single: true},
 	"mistral":    {Provider: "mistral_ai", Required: "any", Single: true},
-	"vllm":       {Provider: "vllm", Single: true},
-	"lmstudio":   {Provider: "lmstudio"},
-	"llamacpp":   {Provider: "llamacpp", Single: true},
+	"vllm":       {Provider: "vllm", Single: true, Own: true},
+	"lmstudio":   {Provider: "lmstudio", Own: true},
+	"llamacpp":   {Provider: "llamacpp", Single: true, Own: true},
 	"generic":    {Provider: "openai-generic"},
 }
 
@@ -104,7 +105,7 @@ func New(o Options) *Model {
 		claude, _ := wire.Claude(o.Model)
 		forced = forced && claude
 	}
-	m.about = llm.About{Provider: cmp.Or(o.Dialect.Provider, "openai"), Model: o.Model, ForcedTool: forced, Local: wire.Local(o.HTTP.Base)}
+	m.about = llm.About{Provider: cmp.Or(o.Dialect.Provider, "openai"), Model: o.Model, ForcedTool: forced, Local: o.Dialect.Own && wire.Local(o.HTTP.Base)}
 	return m
 }
 

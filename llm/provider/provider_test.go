@@ -206,3 +206,31 @@ func TestParse(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLocal: only what runs models itself, in the house, is said to keep what it gets.
+func TestLocal(t *testing.T) {
+	for in, want := range map[string]bool{
+		`{"provider":"ollama","options":{"model":"qwen3"}}`:                                                   true,
+		`{"provider":"ollama","options":{"model":"gpt-oss:120b-cloud"}}`:                                      false, // Ollama passes it on
+		`{"provider":"ollama","options":{"model":"qwen3","base_url":"https://ollama.example"}}`:               false,
+		`{"provider":"vllm","options":{"model":"m"}}`:                                                         true,
+		`{"provider":"vllm","options":{"model":"m","base_url":"http://10.1.2.3:8000/v1"}}`:                    true,
+		`{"provider":"vllm","options":{"model":"m","base_url":"http://gpu.example:8000/v1"}}`:                 false,
+		`{"provider":"openai-generic","options":{"model":"m","base_url":"http://localhost:4000/v1"}}`:         false, // it may be a gateway
+		`{"provider":"openai","options":{"model":"m","api_key":"k","base_url":"http://localhost:4000/v1"}}`:   false,
+		`{"provider":"anthropic","options":{"api_key":"k","base_url":"http://localhost:4000"}}`:               false,
+		`{"provider":"openai-generic","options":{"model":"llama3.2","base_url":"http://localhost:11434/v1"}}`: true,
+	} {
+		var c Client
+		if err := json.Unmarshal([]byte(in), &c); err != nil {
+			t.Fatal(err)
+		}
+		m, err := New(c, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.(llm.Described).Describe().Local; got != want {
+			t.Errorf("%s: local %t", in, got)
+		}
+	}
+}
