@@ -84,6 +84,42 @@ defmodule BeamlensTest do
     assert log =~ "needs a name:"
   end
 
+  test "client_registry makes the model that is asked", %{store: store} do
+    {:ok, listener} = :gen_tcp.listen(0, [:binary, packet: :http_bin, active: false, ip: {127, 0, 0, 1}])
+    {:ok, port} = :inet.port(listener)
+    Beamlens.TestSkill.set(:snapshot, fn -> %{clients: 300} end)
+
+    registry = %{
+      primary: "Local",
+      clients: [
+        %{name: "Local", provider: :"openai-generic", options: %{base_url: "http://127.0.0.1:#{port}/v1", model: "llama3.2"}}
+      ]
+    }
+
+    start_supervised!({Beamlens, operators: [[name: :cache, skill: Beamlens.TestSkill]], client_registry: registry, store: store})
+    {:ok, socket} = :gen_tcp.accept(listener, 30_000)
+    assert {:ok, {:http_request, :POST, {:abs_path, "/v1/chat/completions"}, _}} = :gen_tcp.recv(socket, 0, 10_000)
+    # Nobody answers: the analyst does.
+    subscribe([:beamlens, :operator, :alert_fired])
+    :gen_tcp.close(socket)
+    :gen_tcp.close(listener)
+    assert_receive {_, _, %{operator: :cache}}, 30_000
+  end
+
+  test "a client_registry that is wrong is one clear message", %{store: store} do
+    log =
+      ExUnit.CaptureLog.capture_log(fn ->
+        registry = %{clients: [%{name: "Claude", provider: "antropic"}]}
+        start_supervised!({Beamlens, operators: [:beam], client_registry: registry, store: store})
+        running(:beam)
+        eventually(fn -> :sys.get_state(Beamlens.Notifier.Log) end)
+        stop_supervised!(Beamlens)
+      end)
+
+    assert log =~ ~s{there is no provider "antropic" (did you mean "anthropic"?)}
+    assert log =~ "The built-in analyst investigates"
+  end
+
   test "with no operators there is no engine" do
     start_supervised!({Beamlens, operators: []})
     assert Beamlens.list_operators() == []

@@ -30,7 +30,7 @@ defmodule Beamlens.Binary do
 
   # Secrets of the application are none of the engine's business. Those of the models' providers are.
   @secret ~r/COOKIE|SECRET|PASSW|TOKEN|CREDENTIAL|PRIVATE|DSN|_KEY|APIKEY|DATABASE_URL|REDIS_URL|AMQP_URL|_URI$/
-  @kept ~r/^(ANTHROPIC|OPENAI|AZURE_OPENAI|GOOGLE|GEMINI|OPENROUTER|GROQ|TOGETHER|MISTRAL|VERCEL|AI_GATEWAY|OLLAMA|AWS|BEAMLENS)_/
+  @kept ~r/^(ANTHROPIC|OPENAI|AZURE_OPENAI|AZURE_CLIENT|AZURE_FEDERATED|GOOGLE|GEMINI|OPENROUTER|GROQ|TOGETHER|MISTRAL|VERCEL|AI_GATEWAY|OLLAMA|AWS|BEAMLENS)_/
 
   def hidden do
     for {name, _} <- System.get_env(), name =~ @secret and not (name =~ @kept), do: {String.to_charlist(name), false}
