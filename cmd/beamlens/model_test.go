@@ -44,6 +44,13 @@ func TestModelFlags(t *testing.T) {
 	}
 }
 
+func TestRegistryMayBeOneModel(t *testing.T) {
+	r, err := registry("ollama/qwen3:8b")
+	if err != nil || len(r.Clients) != 1 || r.Clients[0].Provider != "ollama" || r.Clients[0].Options["model"] != "qwen3:8b" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestRegistryMakesTheModel: the client_registry of an Elixir application is what its engine asks. What the model answers is of no use here,
 // so the analyst takes over within the same investigation.
 func TestRegistryMakesTheModel(t *testing.T) {
