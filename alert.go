@@ -61,6 +61,33 @@ type Alert struct {
 	UpdatedAt  time.Time  `json:"updated_at"`
 	ClearedAt  *time.Time `json:"cleared_at,omitempty"`
 	Count      int        `json:"count"` // how often it was fired while open, at least 1
+
+	Changes []Change `json:"changes,omitempty"` // of the status, oldest first
+}
+
+// Change says who changed the status of an alert, and when.
+type Change struct {
+	Status AlertStatus `json:"status"`
+	By     string      `json:"by"` // "beamlens", or who a person said to be
+	At     time.Time   `json:"at"`
+}
+
+// ByEngine is who changes a status when nobody says so.
+const ByEngine = "beamlens"
+
+// maxChanges are kept of one alert, the newest.
+const maxChanges = 50
+
+// SetStatus changes the status, and notes by whom. The same status by the same is noted once.
+func (a *Alert) SetStatus(s AlertStatus, by string, at time.Time) {
+	if n := len(a.Changes); n > 0 && a.Changes[n-1].Status == s && a.Changes[n-1].By == by && a.Status == s {
+		return
+	}
+	a.Status, a.UpdatedAt = s, at
+	a.Changes = append(a.Changes[:len(a.Changes):len(a.Changes)], Change{s, by, at})
+	if n := len(a.Changes) - maxChanges; n > 0 {
+		a.Changes = a.Changes[n:]
+	}
 }
 
 // Open says whether the trouble lasts, as far as is known.

@@ -47,6 +47,16 @@ type Insight struct {
 	// Probability says how likely the culprit is right, from 0 to 1; Confidence is the word for it.
 	Probability float64  `json:"probability"`
 	Outcome     *Outcome `json:"outcome,omitempty"` // what became of it; nil: not known yet
+
+	Feedback *Feedback `json:"feedback,omitempty"` // what a person says of it; nil: nobody has said anything
+}
+
+// Feedback is a person's word on an insight.
+type Feedback struct {
+	Right bool      `json:"right"`
+	By    string    `json:"by"`
+	At    time.Time `json:"at"`
+	Note  string    `json:"note,omitempty"`
 }
 
 // Outcome says whether what happened afterwards bore an insight out.
