@@ -12,6 +12,7 @@ import (
 // Entry is one entry of a journal.
 type Entry struct {
 	At      time.Time   `json:"at"`
+	By      string      `json:"by,omitempty"` // who runs; in the first entry of a run
 	Message llm.Message `json:"message"`
 	Usage   *llm.Usage  `json:"usage,omitempty"`
 	Model   string      `json:"model,omitempty"` // that answered
@@ -22,6 +23,9 @@ type Entry struct {
 func (r *runner) append(ctx context.Context, m llm.Message, response *llm.Response) error {
 	if r.Journal != nil {
 		e := Entry{At: r.Now().UTC(), Message: m}
+		if r.n == 0 {
+			e.By = r.Name
+		}
 		if response != nil {
 			e.Usage, e.Model = &response.Usage, response.Model
 			if response.Spent.Calls > 0 {

@@ -142,6 +142,7 @@ func (o *Operator) Notify(f beamlens.Finding, s beamlens.Snapshot, captured ...b
 // Status is what an operator is doing.
 type Status struct {
 	Operator string          `json:"operator"`
+	Skill    string          `json:"-"` // its id
 	State    beamlens.Health `json:"state"`
 	Activity string          `json:"activity"`
 	Open     int             `json:"open_alerts"`
@@ -152,7 +153,7 @@ type Status struct {
 func (o *Operator) Status() Status {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return Status{Operator: o.Name, State: o.health, Activity: o.activity, Open: len(o.open), Runs: o.runs}
+	return Status{Operator: o.Name, Skill: o.Skill.ID, State: o.health, Activity: o.activity, Open: len(o.open), Runs: o.runs}
 }
 
 // reconcileEvery is how often alerts are compared with what is open. It costs nothing: no model, no target.

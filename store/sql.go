@@ -259,7 +259,9 @@ func (s *SQL) Entries(ctx context.Context, run string) ([][]byte, error) {
 
 // Runs lists the journals, the newest first.
 func (s *SQL) Runs(ctx context.Context, prefix string, limit int) ([]Run, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT run, MIN(at), COUNT(*) FROM journal WHERE substr(run, 1, ?) = ? GROUP BY run ORDER BY MIN(at) DESC LIMIT ?`,
+	rows, err := s.read.QueryContext(ctx, `
+		SELECT run, at, (SELECT COUNT(*) FROM journal e WHERE e.run = j.run) FROM journal j
+		WHERE n = 0 AND substr(run, 1, ?) = ? ORDER BY at DESC LIMIT ?`,
 		len(prefix), prefix, limitOf(limit))
 	if err != nil {
 		return nil, err

@@ -91,7 +91,7 @@ func draw(m Metric, title string, points []Point, from, to time.Time, marks []ma
 	if threshold == 0 {
 		threshold = m.Limit
 	}
-	if threshold > 0 && high >= threshold/3 {
+	if threshold > 0 && high >= threshold/3 && threshold >= high/30 {
 		high = max(high, threshold*1.05)
 		c.Limit = threshold
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -81,6 +82,14 @@ func loopback(host string) bool {
 // change answers a POST: f changes something and gives where to go, relative to the root of the dashboard.
 func (d *Dashboard) change(f func(*request) (string, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil {
+			var large *http.MaxBytesError
+			if !errors.As(err, &large) {
+				err = badRequest("This form cannot be read: %v", err)
+			}
+			d.fail(w, r, err)
+			return
+		}
 		to, err := f(&request{Request: r, dashboard: d, target: r.FormValue("target")})
 		if err != nil {
 			d.fail(w, r, err)

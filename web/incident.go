@@ -101,11 +101,15 @@ func chartsOf(ctx context.Context, i incident, s Source, state State) []chart {
 		if err != nil {
 			continue // it is drawn when it can be read again
 		}
+		begin := from
+		if len(points) > 0 && points[0].At.After(from) && points[0].At.Before(i.Onset) {
+			begin = points[0].At // what was not watched yet is no part of the picture
+		}
 		var usual *ordinary
 		if o, ok := ordinaryOf(points, i.Onset.Add(-2*time.Second)); ok {
 			usual = &o
 		}
-		out = append(out, draw(m, name, points, from, to, marksOf(i, name), usual))
+		out = append(out, draw(m, name, points, begin, to, marksOf(i, name), usual))
 	}
 	return out
 }

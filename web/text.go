@@ -106,8 +106,11 @@ func with(x float64, unit string) string {
 	case "%":
 		return num(x) + " %"
 	}
-	return num(x) + " " + unit
+	return num(x) + " " + cut(maxUnit, unit)
 }
+
+// maxUnit is the longest name of a unit.
+const maxUnit = 24
 
 // span writes a duration as people say it: 12 s, 3 min 5 s, 2 h 4 min, 3 d.
 func span(d time.Duration) string {

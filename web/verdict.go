@@ -122,5 +122,11 @@ func stateOf(ctx context.Context, s Source) State {
 	if s.Reader == nil {
 		return State{Now: clockNow()}
 	}
-	return s.Reader.State(ctx)
+	state := s.Reader.State(ctx)
+	state.Metrics = slices.Clone(state.Metrics)
+	for i := range state.Metrics {
+		m := &state.Metrics[i]
+		m.Unit, m.Doc, m.Name = cut(maxUnit, m.Unit), cut(300, m.Doc), cut(200, m.Name)
+	}
+	return state
 }

@@ -21,12 +21,14 @@ type attachment struct {
 	record string   // file of a recording; "": none
 	model  modelFlags
 	notify func(beamlens.Event)
+	pages  *dashboard // may be nil
 }
 
 func attachCommand() *cobra.Command {
 	var a attachment
 	var json, verbose bool
 	var limit time.Duration
+	a.pages = &dashboard{}
 	cmd := &cobra.Command{
 		Use:   "attach NODE",
 		Short: "Watch a BEAM node over Erlang distribution",
@@ -49,6 +51,12 @@ The cookie is read from ~/.erlang.cookie, as erl does. For a RabbitMQ from a pac
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, limit)
 				defer cancel()
+			}
+			if err := a.pages.open(); err != nil {
+				return &exit{exitUsage, err}
+			}
+			if url := a.pages.url(); url != "" {
+				p.note("The dashboard is at %s", url)
 			}
 			p.note("Connecting to %s …", a.node)
 			if a.model.id != "" {
@@ -78,7 +86,18 @@ func (a attachment) serve(ctx context.Context) error {
 		return &exit{exitUnable, err}
 	}
 	defer close()
-	if err := e.Serve(ctx); err != nil && ctx.Err() == nil {
+	a.pages.show(e)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	shown := make(chan error, 1)
+	go func() { shown <- a.pages.serve(ctx) }()
+	err = e.Serve(ctx)
+	failed := err != nil && ctx.Err() == nil
+	cancel()
+	if perr := <-shown; perr != nil && !failed {
+		a.notify(beamlens.Event{Name: "dashboard.failed", At: time.Now().UTC(), Target: beamlens.Target{Kind: "beam", Name: a.node}, Subject: "dashboard", Fields: map[string]any{"reason": perr.Error()}})
+	}
+	if failed {
 		return &exit{exitProblem, err}
 	}
 	return nil
@@ -87,6 +106,7 @@ func (a attachment) serve(ctx context.Context) error {
 // open makes the engine and what it rests on.
 func (a attachment) open(ctx context.Context) (*engine.Engine, func(), error) {
 	target := beamlens.Target{Kind: "beam", Name: a.node}
+	a.notify = a.pages.tells(a.notify)
 	link := a.probe(func(s probe.State) { a.notify(stateEvent(target, s, a.plain)) })
 	skills, err := a.skills(link, a.only)
 	if err != nil {

@@ -89,6 +89,7 @@ var shown = map[string]func(*printer, beamlens.Event){
 	"coordinator.run_failed":      (*printer).trouble,
 	"coordinator.store_failed":    (*printer).trouble,
 	"recording.failed":            (*printer).trouble,
+	"dashboard.failed":            (*printer).trouble,
 	"agent.takeover":              (*printer).trouble,
 	"engine.panic":                (*printer).trouble,
 	"engine.backoff":              (*printer).trouble,

@@ -18,6 +18,7 @@ import (
 
 func replayCommand() *cobra.Command {
 	var json, verbose bool
+	var pages dashboard
 	cmd := &cobra.Command{
 		Use:   "replay FILE",
 		Short: "Look at a recorded incident again",
@@ -36,12 +37,23 @@ without the target. The same recording gives the same answer, byte for byte. att
 			for _, m := range rec.Marks {
 				p.note("%s  %s", m.At.Format(time.TimeOnly), m.Text)
 			}
-			return replay(cmd.Context(), rec, p)
+			if err := pages.open(); err != nil {
+				return &exit{exitUsage, err}
+			}
+			if err := replay(cmd.Context(), rec, p, &pages); err != nil {
+				return err
+			}
+			if url := pages.url(); url != "" {
+				p.note("The dashboard is at %s\nCtrl-C ends it.", url)
+				return pages.serve(cmd.Context())
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&json, "json", false, "print events as JSON, a line each")
 	f.BoolVar(&verbose, "verbose", false, "print every event")
+	pages.flags(cmd)
 	return cmd
 }
 
@@ -61,14 +73,16 @@ func readRecording(file string) (*recording.Recording, error) {
 	return rec, nil
 }
 
-func replay(ctx context.Context, rec *recording.Recording, p *printer) error {
+func replay(ctx context.Context, rec *recording.Recording, p *printer, pages *dashboard) error {
 	skills, foreign := declared(rec.Skills)
 	if len(foreign) > 0 {
 		p.note("Left out, because this program has no such skill: %s", strings.Join(foreign, " "))
 	}
-	if _, err := engine.Replay(ctx, rec, engine.Options{Skills: skills, OnEvent: p.event}); err != nil {
+	e, err := engine.Replay(ctx, rec, engine.Options{Skills: skills, OnEvent: pages.tells(p.event)})
+	if err != nil {
 		return &exit{exitProblem, err}
 	}
+	pages.show(e)
 	return nil
 }
 

@@ -129,6 +129,8 @@ var mayImport = map[string][]string{
 	"ext/postgres":         {},
 	"ext/postgres/cluster": {".", "engine", "ext/postgres", "internal/scenario", "skill", "skill/sqldb"},
 	"ext/sqlite":           {"store"},
+	"web":                  {"."},
+	"web/live":             {".", "web", "engine", "agent", "llm", "skill"},
 	"cmd/beamlens":         {"*"},
 	"internal/arch":        {},
 	"internal/e2e":         {"*"},
