@@ -137,7 +137,8 @@ func (m *Model) request(req *llm.Request) (*wire.Object, *wire.Turns) {
 		turns.Sent(req.System)
 		o.Put("system", []block{{Type: "text", Text: req.System, CacheControl: cache}})
 	}
-	o.Put("messages", m.messages(req.Messages, turns, cache))
+	// The turns of a run follow each other within minutes: to keep them for longer is paid for, and of no use.
+	o.Put("messages", m.messages(req.Messages, turns, newMark(0)))
 	if m.options.Effort != "" {
 		o.Put("output_config", map[string]string{"effort": m.options.Effort})
 	}

@@ -150,7 +150,8 @@ func (m *Model) request(req *llm.Request, turns *wire.Turns) *wire.Object {
 		}
 		o.Put("system", system)
 	}
-	o.Put("messages", m.messages(req.Messages, turns, point))
+	// The turns of a run follow each other within minutes: to keep them for longer is paid for, and of no use.
+	o.Put("messages", m.messages(req.Messages, turns, m.point(0)))
 	if n := cmp.Or(req.MaxTokens, m.options.MaxTokens); n > 0 {
 		o.Put("inferenceConfig", map[string]int{"maxTokens": n})
 	}

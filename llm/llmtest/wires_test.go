@@ -392,6 +392,45 @@ func TestNativeTurns(t *testing.T) {
 	}
 }
 
+// TestCacheMarks: what stays the same is marked for as long as is asked for, the turns of a run for as long as one lasts.
+func TestCacheMarks(t *testing.T) {
+	req := request()
+	req.CacheTTL = time.Hour
+	for w, want := range map[llmtest.Wire][]string{
+		llmtest.Anthropic: {`"cache_control":{"type":"ephemeral","ttl":"1h"}}]`, `"cache_control":{"type":"ephemeral","ttl":"1h"}}],"messages"`, `"cache_control":{"type":"ephemeral"}}]}]`},
+		llmtest.Bedrock:   {`{"cachePoint":{"type":"default","ttl":"1h"}}],"toolChoice"`, `{"cachePoint":{"type":"default","ttl":"1h"}}],"messages"`, `{"cachePoint":{"type":"default"}}]}]`},
+		llmtest.Responses: {`"prompt_cache_key":"beamlens-`},
+		llmtest.Chat:      {`"prompt_cache_key":"beamlens-`},
+	} {
+		body, err := llm.Show(wires[w]("", wire.HTTP{}), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range want {
+			if !bytes.Contains(body, []byte(part)) {
+				t.Errorf("%s: %s\nhas not %s", w, body, part)
+			}
+		}
+	}
+	// The same beginning has the same key, whatever comes after it.
+	key := func(r *llm.Request) string {
+		body, err := llm.Show(wires[llmtest.Responses]("", wire.HTTP{}), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(body), "prompt_cache_key")
+		return after
+	}
+	other := request()
+	other.Messages = append(other.Messages, llm.Message{Role: llm.User, Text: "more"})
+	if key(req) != key(other) {
+		t.Error("another message has another key")
+	}
+	if other.System = "x"; key(req) == key(other) {
+		t.Error("another prompt has the same key")
+	}
+}
+
 // answers is a client whose server answers everything with the same.
 type answers struct {
 	status int
