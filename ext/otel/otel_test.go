@@ -53,11 +53,11 @@ func TestWrap(t *testing.T) {
 			t.Errorf("span %d has %d attributes, want %d: %v", i, len(got[i].Attributes), len(want), got[i].Attributes)
 		}
 		for _, a := range got[i].Attributes {
-			if a.Value.Emit() != want[string(a.Key)] {
-				t.Errorf("span %d: %s is %s, want %s", i, a.Key, a.Value.Emit(), want[string(a.Key)])
+			if a.Value.String() != want[string(a.Key)] {
+				t.Errorf("span %d: %s is %s, want %s", i, a.Key, a.Value.String(), want[string(a.Key)])
 			}
-			if strings.Contains(a.Value.Emit(), "the ") {
-				t.Errorf("%s tells what was said: %s", a.Key, a.Value.Emit())
+			if strings.Contains(a.Value.String(), "the ") {
+				t.Errorf("%s tells what was said: %s", a.Key, a.Value.String())
 			}
 		}
 	}

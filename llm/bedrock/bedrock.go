@@ -46,7 +46,11 @@ var (
 // New returns the model. Nothing is sent until it is asked.
 func New(o Options) *Model {
 	o.Region = cmp.Or(o.Region, DefaultRegion)
-	o.HTTP.Base = cmp.Or(o.HTTP.Base, "https://bedrock-runtime."+o.Region+".amazonaws.com")
+	domain := ".amazonaws.com"
+	if strings.HasPrefix(o.Region, "cn-") {
+		domain += ".cn"
+	}
+	o.HTTP.Base = cmp.Or(o.HTTP.Base, "https://bedrock-runtime."+o.Region+domain)
 	if o.HTTP.Authorize == nil {
 		o.HTTP.Authorize = wire.Bearer(o.Token)
 	}

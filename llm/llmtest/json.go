@@ -76,11 +76,3 @@ func arguments(args string) any {
 	}
 	return o
 }
-
-// first gives the first that is not empty.
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}

@@ -199,9 +199,7 @@ func secrets(r *http.Request) []string {
 	var out []string
 	for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "X-Amz-Security-Token"} {
 		for _, v := range r.Header[http.CanonicalHeaderKey(name)] {
-			for _, part := range strings.FieldsFunc(v, func(c rune) bool { return c == ' ' || c == ',' || c == '=' }) {
-				out = append(out, part)
-			}
+			out = append(out, strings.FieldsFunc(v, func(c rune) bool { return c == ' ' || c == ',' || c == '=' })...)
 		}
 	}
 	for _, values := range r.URL.Query() {
