@@ -116,6 +116,8 @@ var mayImport = map[string][]string{
 	"skill":                {"."},
 	"skill/beam":           {".", "skill", "erlang/etf"},
 	"skill/sqldb":          {".", "skill"},
+	"skill/goruntime":      {".", "skill"},
+	"skill/host":           {".", "skill"},
 	"skill/skilltest":      {"skill", "sandbox"},
 	"recording":            {".", "skill"},
 	"store":                {".", "detect"},
