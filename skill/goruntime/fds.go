@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	beamlens "github.com/beamlens/beamlens-go"
@@ -21,7 +20,7 @@ func (p *Probe) Descriptors() *skill.Skill {
 		Callbacks: []skill.Callback{
 			skill.Func("fds_kinds", "Open descriptors by what they are: files by name, sockets, pipes; most first. Linux only.", "fds_kinds(10)", d.kinds).Costs(skill.Costly),
 			skill.Func("fds_sockets", "TCP sockets of this process by state and peer. Linux only.", "fds_sockets(10)", d.sockets).Costs(skill.Costly),
-			skill.Func("fds_openers", "Traces the program for so many milliseconds: the places that open or accept descriptors, and how often anything is closed.", "fds_openers(1000, 5)", d.openers).Costs(skill.Costly),
+			skill.Func("fds_openers", "Traces the program for so many milliseconds: the places that open or accept descriptors, the program's own first, and how often anything is closed.", "fds_openers(1000, 5)", d.openers).Costs(skill.Costly),
 			p.captures("fds", captureTrace),
 			skill.Func("fds_bodies", "Responses of the program's HTTP clients that were read through our Transport and whose body is still open, by the function that asked.", "fds_bodies(5)", d.bodies),
 		},
@@ -123,12 +122,26 @@ type openerRow struct {
 	Call     string   `json:"call"`
 	Opened   int      `json:"opened"`
 	Stack    []string `json:"stack"`
+	from     int
 }
 
-// opening are the functions of the standard library under which a descriptor is made, by what is told of them.
-var opening = []struct{ function, call string }{
-	{"os.open", "open"}, {"os.OpenFile", "open"}, {"os.openFileNolog", "open"}, {"net.sysSocket", "socket"}, {"internal/poll.(*FD).Accept", "accept"}, {"syscall.Pipe2", "pipe"}, {"os.Pipe", "pipe"},
-	{"syscall.Open", "open"}, {"syscall.Socket", "socket"}, {"syscall.openat", "open"}, {"syscall.socket", "socket"},
+// opening are the innermost functions by which a descriptor is made or closed.
+var opening = map[string]string{
+	"syscall.openat": "open", "syscall.open": "open", "syscall.socket": "socket", "syscall.accept4": "accept", "syscall.accept": "accept", "syscall.pipe2": "pipe", "syscall.pipe": "pipe",
+	"syscall.close": callClose, "syscall.Close": callClose,
+}
+
+const callClose = "close"
+
+// opens says what a system call makes by the frames that are nearest to it.
+func opens(frames []site) string {
+	const near = 4
+	for _, f := range frames[:min(len(frames), near)] {
+		if call, ok := opening[f.full]; ok {
+			return call
+		}
+	}
+	return ""
 }
 
 func (d *descriptors) openers(ctx context.Context, in openersIn) (openersOut, error) {
@@ -144,23 +157,11 @@ func (d *descriptors) openers(ctx context.Context, in openersIn) (openersOut, er
 	rows := map[site]*openerRow{}
 	for text, n := range t.syscalls {
 		frames := t.stacks[text]
-		call := ""
-		for _, f := range frames {
-			if strings.HasPrefix(f.full, "syscall.Close") || strings.HasPrefix(f.full, "internal/poll.(*FD).destroy") || strings.HasPrefix(f.full, "internal/poll.CloseFunc") {
-				call = "close"
-				break
-			}
-			for _, o := range opening {
-				if call == "" && f.full == o.function {
-					call = o.call
-				}
-			}
-		}
-		switch call {
-		case "":
-			continue
-		case "close":
+		call := opens(frames)
+		if call == callClose {
 			out.Closed += n
+		}
+		if call == "" || call == callClose {
 			continue
 		}
 		p := placeOfSites(frames)
@@ -169,14 +170,16 @@ func (d *descriptors) openers(ctx context.Context, in openersIn) (openersOut, er
 		}
 		out.Opened += n
 		if rows[p.site] == nil {
-			rows[p.site] = &openerRow{Function: p.Function, At: p.At, Call: call, Stack: p.frames}
+			rows[p.site] = &openerRow{Function: p.Function, At: p.At, Call: call, Stack: p.frames, from: p.from}
 		}
 		rows[p.site].Opened += n
 	}
 	for _, r := range rows {
 		out.Openers = append(out.Openers, *r)
 	}
-	slices.SortFunc(out.Openers, func(a, b openerRow) int { return cmp.Or(cmp.Compare(b.Opened, a.Opened), cmp.Compare(a.At, b.At)) })
+	slices.SortFunc(out.Openers, func(a, b openerRow) int {
+		return cmp.Or(cmp.Compare(b.from, a.from), cmp.Compare(b.Opened, a.Opened), cmp.Compare(a.At, b.At))
+	})
 	out.Openers = out.Openers[:min(len(out.Openers), in.Limit)]
 	return out, nil
 }

@@ -205,6 +205,7 @@ type cpuRow struct {
 func hottest(samples []profiled, limit int) (rows []cpuRow, total int64) {
 	by := map[string]*cpuRow{}
 	most := map[string]int64{}
+	rows = []cpuRow{}
 	for _, s := range samples {
 		total += s.value
 		p := placeOfSites(s.frames)

@@ -105,6 +105,7 @@ type place struct {
 	Kind   string // what it waits for: one of those of waits
 	Entry  site   // where the goroutine began
 	frames []string
+	from   int  // the origin of site
 	own    bool // a goroutine of this library
 	inHTTP bool // it serves a request that came through our middleware
 }
@@ -147,7 +148,7 @@ func (p *place) takeSite(s site, function string, best *int) {
 		}
 	}
 	if !s.own && from > *best {
-		p.site, *best = s, from
+		p.site, *best, p.from = s, from, from
 	}
 	if *best < 0 {
 		p.site = s
