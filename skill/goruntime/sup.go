@@ -66,12 +66,12 @@ type supEvent struct {
 
 type supCounts struct {
 	mu       sync.Mutex // guards what follows
-	services map[[2]string]*supService
+	services map[[2]string]*supCount
 	backoff  map[string]bool
 	newest   []supEvent
 }
 
-type supService struct {
+type supCount struct {
 	minute rolling
 	total  int
 	last   supEvent
@@ -86,7 +86,7 @@ func (c *supCounts) add(e supEvent) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.services == nil {
-		c.services, c.backoff = map[[2]string]*supService{}, map[string]bool{}
+		c.services, c.backoff = map[[2]string]*supCount{}, map[string]bool{}
 	}
 	switch e.Kind {
 	case "back-off":
@@ -102,7 +102,7 @@ func (c *supCounts) add(e supEvent) {
 			if len(c.services) >= mostServices {
 				return // untested: so many services have failed
 			}
-			s = &supService{}
+			s = &supCount{}
 			c.services[k] = s
 		}
 		s.minute.add(e.At)
@@ -158,24 +158,24 @@ func (s *supervisors) snapshot(context.Context) (map[string]any, error) {
 	return map[string]any{"restarts_1m": sum, "restarts_max_service": most, "in_backoff": len(c.backoff)}, nil
 }
 
-type serviceRow struct {
+type restartedRow struct {
 	supEvent
 	Count int `json:"restarts_1m"`
 	Total int `json:"restarts"`
 }
 
-func (s *supervisors) list(_ context.Context, in limitIn) ([]serviceRow, error) {
+func (s *supervisors) list(_ context.Context, in limitIn) ([]restartedRow, error) {
 	c := s.counts
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := []serviceRow{}
+	out := []restartedRow{}
 	now := time.Now()
 	for _, x := range c.services {
 		if n := x.minute.sum(now); n > 0 {
-			out = append(out, serviceRow{x.last, n, x.total})
+			out = append(out, restartedRow{x.last, n, x.total})
 		}
 	}
-	slices.SortFunc(out, func(a, b serviceRow) int {
+	slices.SortFunc(out, func(a, b restartedRow) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Service, b.Service))
 	})
 	return out[:min(len(out), in.Limit)], nil
