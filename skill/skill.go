@@ -101,6 +101,8 @@ type Metric struct {
 	Doc   string
 	// Quiet metrics are recorded and shown, and rules on them hold, but their ordinary movement is never a finding by itself.
 	Quiet bool
+	// Largest says that the metric is the largest of many: what grows below what was the largest before is seen late, and began earlier than it seems.
+	Largest bool
 }
 
 // Rule is a threshold that is known beforehand and holds from the first second.

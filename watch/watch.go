@@ -256,6 +256,9 @@ func (w *Watch) finding(m skill.Metric, c detect.Change, at time.Time) beamlens.
 	if !known {
 		f = beamlens.Finding{ID: w.options.Clock.NewID(), Onset: c.Onset.UTC(), Uncertainty: c.Uncertainty}
 	}
+	if m.Largest && !known && c.Rate > 0 {
+		f.Uncertainty += hidden(c.Ordinary, c.Rate)
+	}
 	f.Target, f.Skill, f.Metric, f.Unit, f.Kind = w.target, w.skill.ID, m.Name, m.Unit, string(c.Kind)
 	f.Value, f.Limit, f.Rate, f.Score, f.At = c.Value, c.Limit, c.Rate, c.Score, at
 	f.LimitIn, f.LimitInLow, f.LimitInHigh = c.In.Seconds(), c.InLow.Seconds(), c.InHigh.Seconds()
@@ -275,6 +278,14 @@ func (w *Watch) finding(m skill.Metric, c detect.Change, at time.Time) beamlens.
 	f.Ordinary = c.Ordinary
 	w.open[key] = f
 	return f
+}
+
+// mostHidden bounds how long something may have grown unseen.
+const mostHidden = time.Minute
+
+// hidden is how long something that grows at a rate may have grown below what was the largest before.
+func hidden(before, rate float64) time.Duration {
+	return min(time.Duration(max(before, 0)/rate*float64(time.Second)), mostHidden)
 }
 
 // follow keeps value and rate of the open findings of a metric current.

@@ -29,7 +29,7 @@ func ETS(c Caller) *skill.Skill {
 		Metrics: []skill.Metric{
 			{Name: "table_count", Unit: "tables", Kind: skill.Gauge, Doc: "tables"},
 			{Name: "total_memory_mb", Unit: "MB", Kind: skill.Gauge, Doc: "memory of all tables"},
-			{Name: "largest_table_mb", Unit: "MB", Kind: skill.Gauge, Doc: "memory of the largest table"},
+			{Name: "largest_table_mb", Unit: "MB", Kind: skill.Gauge, Doc: "memory of the largest table", Largest: true},
 			{Name: "fastest_growth_mb_per_min", Unit: "MB/min", Kind: skill.Gauge, Doc: "how fast the table grows that grows fastest, over the last one to two minutes"},
 		},
 		Rules: []skill.Rule{

@@ -32,7 +32,7 @@ func GC(c Caller) *skill.Skill {
 			{Name: "total_gcs", Unit: "collections", Kind: skill.Counter, Doc: "collections"},
 			{Name: "words_reclaimed", Unit: "words", Kind: skill.Counter, Quiet: true, Doc: "words that collections freed"},
 			{Name: "bytes_reclaimed_mb", Unit: "MB", Kind: skill.Counter, Doc: "memory that collections freed"},
-			{Name: "largest_heap_mb", Unit: "MB", Kind: skill.Gauge, Doc: "the largest heap of a process, of those that have been weighed"},
+			{Name: "largest_heap_mb", Unit: "MB", Kind: skill.Gauge, Doc: "the largest heap of a process, of those that have been weighed", Largest: true},
 			{Name: "largest_binaries_mb", Unit: "MB", Kind: skill.Gauge, Doc: "the most binaries that one process refers to, of those that have been weighed"},
 			{Name: "lazy_binaries_mb", Unit: "MB", Kind: skill.Gauge, Doc: "binaries of processes that have not been collected for half a minute"},
 		},

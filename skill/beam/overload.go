@@ -35,7 +35,7 @@ func Overload(c Caller) *skill.Skill {
 			{Name: "overload_duration_s", Unit: "s", Kind: skill.Gauge, Quiet: true, Doc: "for how long there has been one"},
 			{Name: "cascade_victims", Unit: "processes", Kind: skill.Gauge, Quiet: true, Doc: "overloaded processes that wait for one and the same other process"},
 			{Name: "cascade_depth", Unit: "processes", Kind: skill.Gauge, Quiet: true, Doc: "processes that wait for each other in a row, behind an overloaded one"},
-			{Name: "queue_max", Unit: "messages", Kind: skill.Gauge, Quiet: true, Doc: "the longest mailbox"},
+			{Name: "queue_max", Unit: "messages", Kind: skill.Gauge, Quiet: true, Doc: "the longest mailbox", Largest: true},
 			{Name: "queue_total", Unit: "messages", Kind: skill.Gauge, Quiet: true, Doc: "messages in all mailboxes"},
 		},
 		Rules: []skill.Rule{

@@ -38,7 +38,7 @@ func Ports(c Caller) *skill.Skill {
 			{Name: "fds_open", Unit: "descriptors", Kind: skill.Gauge, Quiet: true, Doc: "open file descriptors of the VM, counted every few seconds"},
 			{Name: "fd_utilization_pct", Unit: "%", Kind: skill.Ratio, Limit: 100, Quiet: true, Doc: "file descriptors of the limit"},
 			{Name: "queue_total_mb", Unit: "MB", Kind: skill.Gauge, Doc: "bytes that wait in ports to be written"},
-			{Name: "queue_max_mb", Unit: "MB", Kind: skill.Gauge, Quiet: true, Doc: "the longest queue of a port"},
+			{Name: "queue_max_mb", Unit: "MB", Kind: skill.Gauge, Quiet: true, Doc: "the longest queue of a port", Largest: true},
 			{Name: "ports_with_queue", Unit: "ports", Kind: skill.Gauge, Quiet: true, Doc: "ports in which something waits"},
 		},
 		Rules: []skill.Rule{

@@ -70,7 +70,7 @@ var vmMetrics = []skill.Metric{
 	{Name: "processes_exited", Unit: "processes", Kind: skill.Counter, Quiet: true, Doc: "processes that ended"},
 	{Name: "scheduler_utilization_pct", Unit: "%", Kind: skill.Ratio, Quiet: true, Doc: "how much of the last seconds the schedulers worked"},
 	{Name: "hottest_process_pct", Unit: "%", Kind: skill.Ratio, Quiet: true, Doc: "in how many of the samples of the last ten seconds the busiest process was running or waiting for its turn"},
-	{Name: "message_queue_max", Unit: "messages", Kind: skill.Gauge, Doc: "the longest mailbox"},
+	{Name: "message_queue_max", Unit: "messages", Kind: skill.Gauge, Doc: "the longest mailbox", Largest: true},
 	{Name: "message_queue_total", Unit: "messages", Kind: skill.Gauge, Doc: "messages in all mailboxes"},
 	{Name: "memory_total_mb", Unit: "MB", Kind: skill.Gauge, Doc: "memory of the node"},
 	{Name: "memory_processes_mb", Unit: "MB", Kind: skill.Gauge, Doc: "memory of processes: heaps, stacks, mailboxes"},
