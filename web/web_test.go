@@ -461,7 +461,7 @@ func live(t *testing.T, server, last string) (next func() (id, event, data strin
 func TestFeed(t *testing.T) {
 	sc := newScene(t, nil, "")
 	server := httptest.NewServer(sc)
-	defer server.Close()
+	t.Cleanup(server.Close) // after those who read have gone
 	next := live(t, server.URL, "")
 	first, _, _ := next()
 	for range 1000 {

@@ -26,7 +26,7 @@ const (
 
 func demoCommand() *cobra.Command {
 	var once, verbose, attach bool
-	var pkg string
+	var pkg, listen string
 	fault := "mailbox"
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -49,6 +49,9 @@ The application has BeamLens in its supervision tree when the Elixir package is 
 			if d.pkg = pkg; !attach && pkg == "" {
 				d.pkg = findPackage()
 			}
+			if d.address = listen; listen == "" && !once {
+				d.address = freeAddress()
+			}
 			return d.run(cmd.Context(), !once && isTerminal(cmd.OutOrStdout()))
 		},
 	}
@@ -58,11 +61,13 @@ The application has BeamLens in its supervision tree when the Elixir package is 
 	f.BoolVar(&attach, "attach", false, "attach to the application from outside")
 	f.StringVar(&pkg, "package", "", "the folder of the Elixir package (default: elixir, beside the folder of this program)")
 	f.BoolVar(&verbose, "verbose", false, "print every event")
+	f.StringVar(&listen, "listen", "", "where the dashboard is (default: "+usualAddress+" or, if it is taken, another port; with --once there is none)")
 	return cmd
 }
 
 type demo struct {
 	scenario.Truth
+	address string // of the dashboard; "": none
 	printer *printer
 	pkg     string // the folder of the Elixir package; "": attach
 	events  chan beamlens.Event
@@ -107,7 +112,10 @@ func (d *demo) run(ctx context.Context, stay bool) error {
 	// Killing the shop or pressing Ctrl-C ends the engine. One that is attached ends before the shop; one that is in it, with it.
 	done := make(chan error, 1)
 	if under == nil {
-		a := attachment{link: link{node: subject.Node, dist: erlang.Options{Cookie: subject.Cookie}}, notify: d.notify}
+		a := attachment{link: link{node: subject.Node, dist: erlang.Options{Cookie: subject.Cookie}}, notify: d.notify, pages: &dashboard{address: d.address}}
+		if err := a.pages.open(); err != nil {
+			return &exit{exitUsage, err}
+		}
 		go func() { done <- a.serve(ctx) }()
 	} else {
 		done <- nil
@@ -116,6 +124,9 @@ func (d *demo) run(ctx context.Context, stay bool) error {
 		cancel()
 		<-done
 	}()
+	if d.address != "" {
+		d.printer.note("The dashboard is at http://%s/", d.address)
+	}
 	if err := d.tellStory(ctx, subject); err != nil {
 		if errors.Is(err, context.Canceled) {
 			return nil
@@ -123,7 +134,7 @@ func (d *demo) run(ctx context.Context, stay bool) error {
 		return &exit{exitProblem, err}
 	}
 	if stay {
-		d.printer.note("The shop goes on under BeamLens. Look around with: beamlens attach %s --cookie-file %s\nCtrl-C ends both.", subject.Node, subject.CookieFile)
+		d.printer.note("The shop goes on under BeamLens. Look at what happened: http://%s/\nOr with: beamlens attach %s --cookie-file %s\nCtrl-C ends both.", d.address, subject.Node, subject.CookieFile)
 		<-ctx.Done()
 	}
 	return nil
@@ -149,7 +160,7 @@ func (d *demo) under(ctx context.Context) (*shop.Under, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &shop.Under{Package: dir, Engine: self, Events: events}, end, nil
+	return &shop.Under{Package: dir, Engine: self, Events: events, Listen: d.address}, end, nil
 }
 
 // findPackage gives the Elixir package of the repository that this program was built in, or "".

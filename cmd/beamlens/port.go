@@ -62,6 +62,7 @@ type port struct {
 	store  store.Store
 	engine *engine.Engine // nil: it cannot be made
 	events *follower      // nil: nobody follows
+	pages  dashboard      // without an address there is none
 
 	// What follows belongs to the goroutine that changes operators.
 	builtin map[string]*skill.Skill
@@ -145,6 +146,12 @@ func (p *port) open(ctx context.Context) (release func()) {
 			}
 		}
 	}
+	p.pages.address = os.Getenv(listenAt)
+	if err := p.pages.open(); err != nil {
+		p.log(levelWarning, "there is no dashboard: %v", err)
+	} else if url := p.pages.url(); url != "" {
+		p.log(levelInfo, "the dashboard is at %s", url)
+	}
 	link := probe.New(p.config.Node, func(context.Context) (erlang.Conn, error) { return lasting{p.vm}, nil },
 		&probe.Options{Installed: true, OnState: func(s probe.State) { p.notify(stateEvent(p.target, s, false)) }})
 	o := engine.Options{
@@ -163,6 +170,7 @@ func (p *port) open(ctx context.Context) (release func()) {
 		return release
 	}
 	p.engine = e
+	p.pages.show(e)
 	for _, op := range more {
 		p.leftOut(op, p.add(op))
 	}
@@ -226,6 +234,11 @@ func (p *port) serve(ctx context.Context) error {
 		work.Go(func() { _ = p.engine.Serve(ctx) }) // it ends with its context
 	}
 	work.Go(func() { p.statuses(ctx) })
+	work.Go(func() {
+		if err := p.pages.serve(ctx); err != nil && ctx.Err() == nil {
+			p.log(levelWarning, "%v", err)
+		}
+	})
 	work.Go(func() { p.change(ctx) })
 	reason := p.answer(ctx, &work)
 	p.record(reason)
@@ -325,6 +338,9 @@ func (p *port) tellAnswer(id etf.Term, value any, err error) {
 func (p *port) notify(ev beamlens.Event) {
 	p.vm.Tell(etf.Tuple{etf.A("notify"), wire(ev)})
 	p.events.event(ev)
+	if p.pages.pages != nil {
+		p.pages.pages.Event(ev)
+	}
 }
 
 // statuses tells what the operators do when it changes, and now and then that we are alive.

@@ -45,6 +45,7 @@ type Under struct {
 	Package string // its folder
 	Engine  string // the program that the package starts
 	Events  string // a file or pipe that the engine writes its events to, as JSON, a line each
+	Listen  string // an address at which the engine serves its dashboard; "": none
 }
 
 // Compile writes the project into a temporary folder and compiles it there. Without under it knows nothing of BeamLens.
@@ -60,7 +61,7 @@ func Compile(ctx context.Context, under *Under) (*Project, error) {
 	}
 	p := &Project{dir: dir}
 	if under != nil {
-		p.under = []string{"BEAMLENS_PACKAGE=" + under.Package, "BEAMLENS_PATH=" + under.Engine, "BEAMLENS_EVENTS=" + under.Events}
+		p.under = []string{"BEAMLENS_PACKAGE=" + under.Package, "BEAMLENS_PATH=" + under.Engine, "BEAMLENS_EVENTS=" + under.Events, "BEAMLENS_LISTEN=" + under.Listen}
 	}
 	if err := os.CopyFS(dir, Files); err != nil {
 		return nil, errors.Join(err, p.Remove())
