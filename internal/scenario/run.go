@@ -211,6 +211,9 @@ func (w *watched) take(ev beamlens.Event) {
 		w.Alerts = append(w.Alerts, *ev.Alert)
 	case ev.Insight != nil:
 		w.Insights = append(w.Insights, *ev.Insight)
+	case ev.Name == "watch.snapshot_recovered" && w.Settled.IsZero():
+		// What a probe has not read yet, when it has just been loaded, is no failure once it has.
+		w.Failures = slices.DeleteFunc(w.Failures, func(f string) bool { return strings.HasPrefix(f, ev.Subject+" watch.snapshot_failed") })
 	case slices.Contains(failures, ev.Name):
 		// Before the first connection, and while a subject starts again, there is nothing to read.
 		reason := fmt.Sprint(ev.Fields["reason"])
