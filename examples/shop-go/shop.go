@@ -134,17 +134,17 @@ func (s *Shop) Stop() error {
 // supervised runs a service under a supervisor that tells the probe.
 func (s *Shop) supervised(ctx context.Context, name string, serve func(context.Context) error) {
 	sup := suture.New("shop", suture.Spec{EventHook: func(e suture.Event) { s.Probe.Supervised(e) }, FailureThreshold: 1000, FailureBackoff: time.Second})
-	sup.Add(service{name, serve})
+	sup.Add(named{name, serve})
 	_ = sup.Serve(ctx)
 }
 
-type service struct {
+type named struct {
 	name  string
 	serve func(context.Context) error
 }
 
-func (s service) Serve(ctx context.Context) error { return s.serve(ctx) }
-func (s service) String() string                  { return s.name }
+func (s named) Serve(ctx context.Context) error { return s.serve(ctx) }
+func (s named) String() string                  { return s.name }
 
 func (s *Shop) products(w http.ResponseWriter, _ *http.Request) {
 	for i := range 20 {
@@ -301,14 +301,14 @@ func every(ctx context.Context, d time.Duration, f func()) {
 var Faults = []string{"bank", "bodies", "carts", "coupon", "audit", "exports", "holds", "limit", "loyalty", "mailer", "newsletter", "pages", "reminders", "rows", "search", "slow"}
 
 func (s *Shop) faultsByName() map[string]func(context.Context) {
-	named := map[string]func(context.Context){
+	all := map[string]func(context.Context){
 		"bank": s.slowBank, "bodies": s.rates, "carts": s.robots, "coupon": func(ctx context.Context) { <-ctx.Done() }, "audit": s.audit, "exports": s.exports, "holds": s.holds,
 		"limit": s.history, "loyalty": s.points.deadlock, "mailer": s.mailer.pause, "newsletter": s.newsletter, "pages": s.pages, "reminders": s.reminders, "search": s.search,
 	}
 	if s.options.DB != nil {
-		named["rows"], named["slow"] = s.rows, s.slowReport
+		all["rows"], all["slow"] = s.rows, s.slowReport
 	}
-	return named
+	return all
 }
 
 // Line finds where a fault is in the source: file and line, as an alert names them. It is for tests.
