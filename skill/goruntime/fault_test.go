@@ -301,7 +301,11 @@ func pressure(ctx context.Context) {
 // line finds the line that a comment marks.
 func line(t *testing.T, name string) string {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
+	return lineIn(t, "fault_test.go", name)
+}
+
+func lineIn(t *testing.T, file, name string) string {
+	t.Helper()
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -310,7 +314,7 @@ func line(t *testing.T, name string) string {
 	for text := range strings.Lines(string(raw)) {
 		n++
 		if strings.HasSuffix(strings.TrimSpace(text), "// culprit: "+name) {
-			return fmt.Sprintf("goruntime/fault_test.go:%d", n)
+			return fmt.Sprintf("goruntime/%s:%d", file, n)
 		}
 	}
 	t.Fatalf("no line is marked as the culprit %s", name)

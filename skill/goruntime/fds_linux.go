@@ -158,3 +158,21 @@ func peerOf(text string) string {
 	}
 	return fmt.Sprintf("%s:%d", a.Unmap(), n)
 }
+
+// oomKills is how many processes of the control group were killed for want of memory, as far as it tells.
+func oomKills() float64 {
+	for _, name := range []string{"/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"} {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(raw)) {
+			if x, ok := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); ok {
+				if n, err := strconv.ParseFloat(x, 64); err == nil {
+					return n
+				}
+			}
+		}
+	}
+	return 0
+}

@@ -2,7 +2,10 @@
 
 package goruntime
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // processCPU is the CPU time of this process in seconds.
 func processCPU() float64 {
@@ -20,4 +23,10 @@ func descriptorLimit() float64 {
 		return 0 // unreachable: the arguments are right
 	}
 	return float64(l.Cur)
+}
+
+// lives says whether there is such a process.
+func lives(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
 }
