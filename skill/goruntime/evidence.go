@@ -129,7 +129,7 @@ func (v *vault) capture(ctx context.Context, why, kind string) (Captured, error)
 	if err != nil {
 		return Captured{}, err
 	}
-	name := filepath.Join(v.dir, fmt.Sprintf("%s%s-%s-%s%s", evidencePrefix, time.Now().UTC().Format("20060102T150405.000"), why, kind, suffix))
+	name := filepath.Join(v.dir, fmt.Sprintf("%s%s-%s-%s%s", evidencePrefix, time.Now().UTC().Format("20060102-150405"), why, kind, suffix))
 	// Whole or not at all: what is read afterwards may be what is left of a crash.
 	if err := os.WriteFile(name+".part", raw, 0o600); err != nil {
 		return Captured{}, err
