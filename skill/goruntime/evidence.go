@@ -49,13 +49,14 @@ const (
 // Captured is a file of evidence.
 type Captured struct {
 	Kind string `json:"kind"`
-	File string `json:"file"`
+	File string `json:"file"` // in the directory
 	KB   int64  `json:"kb"`
 	Open string `json:"open_with"`
 }
 
 // CapturedFiles is what a capture gave.
 type CapturedFiles struct {
+	Dir   string     `json:"directory"`
 	Files []Captured `json:"files"`
 	Note  string     `json:"note"`
 }
@@ -64,7 +65,7 @@ type CapturedFiles struct {
 // captured is told in the note.
 func (p *Probe) Capture(ctx context.Context, why string, kinds ...string) (CapturedFiles, error) {
 	v := &p.vault
-	out := CapturedFiles{Files: []Captured{}}
+	out := CapturedFiles{Dir: p.vault.dir, Files: []Captured{}}
 	if v.dir == "" {
 		out.Note = "no directory for evidence is set (goruntime.Options.Evidence)"
 		return out, nil
@@ -137,7 +138,7 @@ func (v *vault) capture(ctx context.Context, why, kind string) (Captured, error)
 	if err := os.Rename(name+".part", name); err != nil {
 		return Captured{}, err
 	}
-	return Captured{kind, name, int64(len(raw)+1023) >> 10, open + " " + name}, nil
+	return Captured{kind, filepath.Base(name), int64(len(raw)+1023) >> 10, open}, nil
 }
 
 func lookup(profile string) ([]byte, error) {

@@ -31,9 +31,9 @@ func TestEvidenceOpens(t *testing.T) {
 			t.Fatalf("captured %+v, %v", got, err)
 		}
 		for _, c := range got.Files {
-			args := []string{"tool", "pprof", "-top", c.File}
+			args := []string{"tool", "pprof", "-top", filepath.Join(dir, c.File)}
 			if c.Kind == "trace" {
-				args = []string{"tool", "trace", "-d=parsed", c.File}
+				args = []string{"tool", "trace", "-d=parsed", filepath.Join(dir, c.File)}
 			}
 			if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil || len(out) == 0 {
 				t.Errorf("%s: go %v: %v\n%.300s", c.Kind, args, err, out)
@@ -66,7 +66,8 @@ func TestEvidenceOpens(t *testing.T) {
 
 // TestEvidenceIsInTheAlert: what was captured in the moment of a finding is named in the alert that comes of it.
 func TestEvidenceIsInTheAlert(t *testing.T) {
-	p := goruntime.New(&goruntime.Options{Every: 500 * time.Millisecond, Evidence: t.TempDir()})
+	dir := t.TempDir()
+	p := goruntime.New(&goruntime.Options{Every: 500 * time.Millisecond, Evidence: dir})
 	told := make(chan beamlens.Alert, 10)
 	e, err := engine.New(engine.Options{Target: p.Target("test"), Skills: []*skill.Skill{p.Leaks()}, Interval: 200 * time.Millisecond, OnEvent: func(ev beamlens.Event) {
 		if ev.Name == beamlens.EventAlertFired {
@@ -91,7 +92,7 @@ func TestEvidenceIsInTheAlert(t *testing.T) {
 				list, _ := data["files"].([]any)
 				for _, f := range list {
 					name := f.(map[string]any)["file"].(string)
-					if _, err := os.Stat(name); err != nil {
+					if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 						t.Error(err)
 					}
 					files++
