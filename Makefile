@@ -35,6 +35,7 @@ check: setup go.work ## gofmt, vet, staticcheck, govulncheck where its database 
 bench: setup go.work ## Run the benchmarks, each beside what a user would pick instead
 	@BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),1s) ./detect/ ./sandbox/ && \
 	BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./skill/beam/ && \
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 10m ./skill/goruntime/ && \
 	BEAMLENS_NEED_ERLANG=1 $(GO) test -run '^$$' -bench . -timeout 30m ./internal/e2e/... && \
 	cd internal/wirecheck && GOWORK=off $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m .
 
