@@ -22,7 +22,9 @@ func TestShopGo(t *testing.T) {
 	only := os.Getenv("BEAMLENS_GO_SCENARIO")
 	list := truths(t)
 	// What is locked for ever stays in this process: the deadlock comes last.
-	slices.SortStableFunc(list, func(a, b scenario.Truth) int { return cmp.Compare(order(a.ID == "go_loyalty"), order(b.ID == "go_loyalty")) })
+	slices.SortStableFunc(list, func(a, b scenario.Truth) int {
+		return cmp.Compare(order(a.ID == "go_loyalty"), order(b.ID == "go_loyalty"))
+	})
 	for _, sc := range list {
 		if sc.Subject != "shop-go" || !slices.Contains(quickGo, sc.ID) && !all() && only == "" || only != "" && !strings.Contains(only, sc.ID) {
 			continue
