@@ -34,7 +34,7 @@ const (
 	captureRest    = 5 * time.Minute // between two of a kind
 	captureWindow  = 300 * time.Millisecond
 	mostDump       = 50_000 // goroutines that are dumped
-	evidencePrefix = "beamlens-"
+	evidencePrefix = "beamlens."
 )
 
 // The kinds of evidence.
@@ -130,7 +130,8 @@ func (v *vault) capture(ctx context.Context, why, kind string) (Captured, error)
 	if err != nil {
 		return Captured{}, err
 	}
-	name := filepath.Join(v.dir, fmt.Sprintf("%s%s-%s-%s%s", evidencePrefix, time.Now().UTC().Format("20060102-150405"), why, kind, suffix))
+	name := filepath.Join(v.dir, fmt.Sprintf("%s%s.%s.%s%s", evidencePrefix, time.Now().UTC().Format("20060102.150405"), why, kind, suffix))
+	// The time is written so that nobody takes it for the number of a card and removes it from the alert.
 	// Whole or not at all: what is read afterwards may be what is left of a crash.
 	if err := os.WriteFile(name+".part", raw, 0o600); err != nil {
 		return Captured{}, err

@@ -49,7 +49,7 @@ func TestEvidenceOpens(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"beamlens-20200101-000000-x-heap.pprof", "beamlens-20210101-000000-x-heap.pprof", "mine.txt"} {
+	for _, name := range []string{"beamlens.20200101.000000.x.heap.pprof", "beamlens.20210101.000000.x.heap.pprof", "mine.txt"} {
 		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 1<<20), 0o600); err != nil {
 			t.Fatal(err)
 		}
