@@ -57,6 +57,9 @@ soak: go.work ## Every scenario, a healthy shop for an hour and, replayed, for e
 matrix: setup go.work ## Run the link's and the Elixir package's tests against OTP 25, 27 and 29
 	@scripts/matrix && scripts/matrix elixir
 
+screenshots: setup go.work ## Make the pictures in docs from the recorded incident of the shop
+	@BEAMLENS_SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -run TestScreenshots ./internal/e2e/
+
 generate: ## Compile the probe; needs OTP 25
 	@erlang/probe/build.sh
 

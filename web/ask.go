@@ -135,7 +135,7 @@ func (d *Dashboard) ask(r *request) (any, error) {
 
 // put puts a question, and waits for the answer.
 func (d *Dashboard) put(r *request) (string, error) {
-	text, id := strings.TrimSpace(r.FormValue("q")), r.FormValue("id")
+	text, id := strings.TrimSpace(r.FormValue("q")), r.FormValue("key")
 	if text == "" {
 		return "", badRequest("There is no question.")
 	}
@@ -171,7 +171,7 @@ func (d *Dashboard) stop(r *request) (string, error) {
 	d.asked.mu.Lock()
 	defer d.asked.mu.Unlock()
 	for _, q := range d.asked.list {
-		if q.ID == r.FormValue("id") && q.State == "asking" {
+		if q.ID == r.FormValue("key") && q.State == "asking" {
 			q.stop()
 			return "ask", nil
 		}

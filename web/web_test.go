@@ -506,13 +506,13 @@ func TestAskStops(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				r := httptest.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/ask?id=77&q=why", nil)
+				r := httptest.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/ask?key=77&q=why", nil)
 				sc.ServeHTTP(httptest.NewRecorder(), r)
 			}()
 			<-began
 			switch how {
 			case "stop":
-				if w := post(sc, "/ask/stop", formKind, "id=77"); w.Code != 303 {
+				if w := post(sc, "/ask/stop", formKind, "key=77"); w.Code != 303 {
 					t.Errorf("stop: %d %s", w.Code, w.Body)
 				}
 			case "leave":
@@ -528,7 +528,7 @@ func TestAskStops(t *testing.T) {
 			if !strings.Contains(w.Body.String(), want) || !strings.Contains(w.Body.String(), "runs/run1") {
 				t.Errorf("the page does not say %q, or not where the evidence is: %s", want, w.Body)
 			}
-			if w := post(sc, "/ask/stop", formKind, "id=77"); w.Code != 404 {
+			if w := post(sc, "/ask/stop", formKind, "key=77"); w.Code != 404 {
 				t.Errorf("stopped twice: %d", w.Code)
 			}
 		})

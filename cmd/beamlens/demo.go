@@ -52,7 +52,7 @@ The application has BeamLens in its supervision tree when the Elixir package is 
 			if d.address = listen; listen == "" && !once {
 				d.address = freeAddress()
 			}
-			return d.run(cmd.Context(), !once && isTerminal(cmd.OutOrStdout()))
+			return d.run(cmd.Context(), !once && (listen != "" || isTerminal(cmd.OutOrStdout())))
 		},
 	}
 	f := cmd.Flags()

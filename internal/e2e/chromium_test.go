@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -46,6 +47,10 @@ func startChromium(t *testing.T) *chromium {
 		}
 		t.Skip("Chromium is not installed")
 	}
+	profile, err := os.MkdirTemp("", "beamlens-chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
 	theirs, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -56,8 +61,9 @@ func startChromium(t *testing.T) *chromium {
 	}
 	c := &chromium{in: in, waiting: map[int]chan reply{}, tabs: map[string]*tab{}, ended: make(chan struct{})}
 	c.cmd = exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-		"--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--lang=en-US", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir())
+		"--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--lang=en-US", "--remote-debugging-pipe", "--user-data-dir="+profile)
 	c.cmd.Env = append(os.Environ(), "TZ=UTC")
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its children end with it
 	c.cmd.ExtraFiles = []*os.File{theirs, theirsToo}
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -66,11 +72,12 @@ func startChromium(t *testing.T) *chromium {
 	theirsToo.Close()
 	go c.read(out)
 	t.Cleanup(func() {
-		c.cmd.Process.Kill()
+		syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
 		c.cmd.Wait()
 		in.Close()
 		<-c.ended
 		out.Close()
+		os.RemoveAll(profile) // a child that is ending may still write; the system's temporary files are swept
 	})
 	return c
 }
@@ -140,7 +147,7 @@ func (c *chromium) call(t *testing.T, session, method string, params, result any
 		}
 	case <-c.ended:
 		t.Fatalf("%s: Chromium has ended", method)
-	case <-time.After(60 * time.Second):
+	case <-time.After(150 * time.Second):
 		t.Fatalf("%s: no answer", method)
 	}
 }
@@ -278,7 +285,7 @@ func (p *tab) until(what, js string) {
 	p.t.Helper()
 	var ok bool
 	// The page tells by itself, so that nothing is asked again and again over the pipe.
-	p.eval(`new Promise((done) => { const end = Date.now() + 30000; const look = () => { if (`+js+`) done(true); else if (Date.now() > end) done(false); else setTimeout(look, 50); }; look(); })`, &ok)
+	p.eval(`new Promise((done) => { const end = Date.now() + 100000; const look = () => { if (`+js+`) done(true); else if (Date.now() > end) done(false); else setTimeout(look, 50); }; look(); })`, &ok)
 	if !ok {
 		p.t.Fatalf("it did not happen that %s; the page says: %.600s", what, p.text("document.body.innerText"))
 	}

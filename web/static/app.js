@@ -33,7 +33,7 @@
 
   // A page is brought up to date from its own address. What the reader has opened, typed or focused stays.
   function same(a, b) {
-    return a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.nodeType !== 1 || (a.dataset?.key === b.dataset?.key && a.id === b.id));
+    return a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.nodeType !== 1 || (a.dataset?.key === b.dataset?.key && a.getAttribute("id") === b.getAttribute("id")));
   }
   function morph(old, fresh) {
     if (old.nodeType === 3) {
@@ -142,7 +142,7 @@
     const r = await fetch(new URL(button.dataset.copy, location.href));
     const text = await r.text();
     try {
-      await navigator.clipboard.writeText(text);
+      await Promise.race([navigator.clipboard.writeText(text), new Promise((_, no) => { setTimeout(no, 1000); })]);
     } catch { // no permission, or no secure context
       const area = document.createElement("textarea");
       area.value = text;
@@ -151,9 +151,11 @@
       document.execCommand("copy");
       area.remove();
     }
+    if (button.dataset.keep !== undefined) return;
     const said = button.textContent;
+    button.dataset.keep = ""; // a refresh leaves it alone meanwhile
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = said; }, 1500);
+    setTimeout(() => { button.textContent = said; delete button.dataset.keep; }, 1500);
   }
 
   // Asking. The request is the question: to end it is to stop it.
@@ -191,7 +193,7 @@
       $("#asking-text").textContent = "Stopped.";
     } finally {
       asking = null;
-      form.elements.id.value = [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
+      form.elements.key.value = [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
       refresh();
     }
   }
