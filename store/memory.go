@@ -172,6 +172,9 @@ func (m *Memory) PutInsight(_ context.Context, i beamlens.Insight) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if at := slices.IndexFunc(m.insights, func(old beamlens.Insight) bool { return old.ID == i.ID }); at >= 0 {
+		if i.Feedback == nil {
+			i.Feedback = m.insights[at].Feedback
+		}
 		m.insights[at] = i
 		return nil
 	}

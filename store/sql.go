@@ -184,15 +184,24 @@ func (s *SQL) AlertsAfter(ctx context.Context, seq int64, limit int) ([]beamlens
 	return out, seq, rows.Err()
 }
 
-// PutInsight stores an insight, or replaces the one with its id.
+// PutInsight stores an insight, or replaces the one with its id. What a person has said of it stays.
 func (s *SQL) PutInsight(ctx context.Context, i beamlens.Insight) error {
-	body, err := json.Marshal(i)
-	if err != nil {
-		return fmt.Errorf("encode insight: %w", err)
-	}
-	_, err = s.write.ExecContext(ctx, `INSERT INTO insights (id, target, created_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body`,
-		i.ID, i.Target.String(), i.CreatedAt.UnixNano(), string(body))
-	return err
+	return s.tx(ctx, func(t *sql.Tx) error {
+		if i.Feedback == nil {
+			old, err := one[beamlens.Insight](t.QueryRowContext(ctx, `SELECT body FROM insights WHERE id = ?`, i.ID))
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			i.Feedback = old.Feedback
+		}
+		body, err := json.Marshal(i)
+		if err != nil {
+			return fmt.Errorf("encode insight: %w", err)
+		}
+		_, err = t.ExecContext(ctx, `INSERT INTO insights (id, target, created_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body`,
+			i.ID, i.Target.String(), i.CreatedAt.UnixNano(), string(body))
+		return err
+	})
 }
 
 // Insights returns the insights, newest first.

@@ -51,7 +51,7 @@ type Alerts interface {
 
 // Insights keeps insights.
 type Insights interface {
-	PutInsight(ctx context.Context, i beamlens.Insight) error                    // replaces the one with its id
+	PutInsight(ctx context.Context, i beamlens.Insight) error                    // replaces the one with its id, but for its Feedback when it has none
 	Insights(ctx context.Context, limit, offset int) ([]beamlens.Insight, error) // newest first
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,12 +49,22 @@ func TestKill(t *testing.T) {
 		writeForever(path)
 	}
 	path = filepath.Join(t.TempDir(), "beamlens.db")
-	for round := range 3 {
+	const kills = 200
+	for round := range kills {
 		acknowledged := writeAndKill(t, path, round)
 		s := open(t, path)
 		for _, id := range acknowledged {
 			if _, err := s.Alert(t.Context(), id); err != nil {
 				t.Errorf("round %d: acknowledged and lost: %v", round, err)
+			}
+		}
+		insights, err := s.Insights(t.Context(), len(acknowledged)+1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range acknowledged {
+			if !slices.ContainsFunc(insights, func(i beamlens.Insight) bool { return i.ID == id }) {
+				t.Errorf("round %d: the insight %s was acknowledged and is lost", round, id)
 			}
 		}
 		if err := s.Close(); err != nil {
@@ -70,6 +81,9 @@ func writeForever(path string) {
 	for {
 		id := beamlens.NewID()
 		if err := s.PutAlert(context.Background(), beamlens.Alert{ID: id}); err != nil {
+			panic(err)
+		}
+		if err := s.PutInsight(context.Background(), beamlens.Insight{ID: id, CreatedAt: time.Now()}); err != nil {
 			panic(err)
 		}
 		fmt.Println(id)
@@ -89,7 +103,7 @@ func writeAndKill(t *testing.T, path string, round int) []string {
 	}
 	var ids []string
 	lines := bufio.NewScanner(out)
-	for len(ids) < 50+20*round && lines.Scan() {
+	for len(ids) < 1+round%17 && lines.Scan() {
 		ids = append(ids, lines.Text())
 	}
 	if err := cmd.Process.Kill(); err != nil {

@@ -332,6 +332,13 @@ func insights(t *testing.T, s store.Store) {
 	if len(got) != 3 || !reflect.DeepEqual(got[1], known) {
 		t.Errorf("an insight that was put again: %+v", got)
 	}
+	judged := known
+	judged.Feedback = &beamlens.Feedback{Right: true, By: "ann", At: known.CreatedAt}
+	must(t, s.PutInsight(ctx, judged))
+	must(t, s.PutInsight(ctx, known)) // as the coordinator has it, which knows nothing of ann
+	if got, err = s.Insights(ctx, 10, 0); err != nil || !reflect.DeepEqual(got[1], judged) {
+		t.Errorf("what a person said of an insight is gone: %+v", got[1])
+	}
 }
 
 func insight(n int) beamlens.Insight {
