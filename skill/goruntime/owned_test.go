@@ -61,7 +61,9 @@ func TestEveryGoroutineIsOwned(t *testing.T) {
 		t.Fatal(err)
 	}
 	for group := range strings.SplitSeq(b.String(), "\n\n") {
-		if strings.Contains(group, "github.com/beamlens/beamlens-go/") && !strings.Contains(group, "goruntime_test.Test") {
+		// The deadlock of another test stays, and is that test's.
+		group = strings.ReplaceAll(group, "github.com/beamlens/beamlens-go/skill/goruntime_test.", "")
+		if strings.Contains(group, "github.com/beamlens/beamlens-go/") {
 			t.Errorf("left:\n%s", group)
 		}
 	}
