@@ -184,3 +184,52 @@ func TestPruneRemovesTheOldAndTheTooMuch(t *testing.T) {
 		t.Error("the newest snapshot was removed")
 	}
 }
+
+// TestOldFilesOpen: a file of each schema that was ever released opens, is brought up to date and keeps what is in it.
+func TestOldFilesOpen(t *testing.T) {
+	steps, err := filepath.Glob("../../store/schema/*.sql")
+	if err != nil || len(steps) < 3 {
+		t.Fatalf("%d schema steps, %v", len(steps), err)
+	}
+	for version := 1; version <= len(steps); version++ {
+		path := filepath.Join(t.TempDir(), "beamlens.db")
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec := func(statement string, args ...any) {
+			t.Helper()
+			if _, err := db.Exec(statement, args...); err != nil {
+				t.Fatalf("version %d: %v", version, err)
+			}
+		}
+		exec(`CREATE TABLE schema_version (version INTEGER NOT NULL)`)
+		for n, step := range steps[:version] {
+			text, err := os.ReadFile(step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exec(string(text))
+			exec(`INSERT INTO schema_version (version) VALUES (?)`, n+1)
+		}
+		exec(`INSERT INTO alerts (id, seq, target, operator, status, severity, detected_at, updated_at, body) VALUES ('a1', 1, 'beam x', 'beam', 'unread', 'warning', 1, 1, '{"id":"a1","summary":"old"}')`)
+		exec(`UPDATE sequence SET n = 1`)
+		exec(`INSERT INTO journal (run, n, at, body) VALUES ('r1', 0, 1, '{}')`)
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, path)
+		if a, err := s.Alert(t.Context(), "a1"); err != nil || a.Summary != "old" {
+			t.Errorf("version %d: %+v, %v", version, a, err)
+		}
+		if runs, err := s.Runs(t.Context(), "", 10); err != nil || len(runs) != 1 {
+			t.Errorf("version %d: %v, %v", version, runs, err)
+		}
+		if err := s.PutBaselines(t.Context(), "s", map[string][]byte{"m": {1}}); err != nil {
+			t.Errorf("version %d: what came later is missing: %v", version, err)
+		}
+		if err := s.PutCall(t.Context(), "c", time.Now(), []byte(`{}`)); err != nil {
+			t.Errorf("version %d: what came later is missing: %v", version, err)
+		}
+	}
+}
