@@ -87,7 +87,6 @@ type heapHistory struct {
 	records  []runtime.MemProfileRecord
 	readings []heapReading // the newest last
 	stacks   map[uint64][]uintptr
-	cycles   float64
 }
 
 type heapReading struct {

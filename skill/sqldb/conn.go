@@ -97,7 +97,8 @@ func (c *conn) statement(query string, s driver.Stmt, err error) (driver.Stmt, e
 		return nil, err
 	}
 	w := &stmt{Stmt: s, conn: c, query: query}
-	if _, ok := s.(driver.ColumnConverter); ok { //nolint:staticcheck // old drivers have it, and database/sql asks for it
+	//lint:ignore SA1019 old drivers have it, and database/sql asks for it
+	if _, ok := s.(driver.ColumnConverter); ok {
 		return &convertingStmt{w}, nil
 	}
 	return w, nil
@@ -113,7 +114,8 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	} else if opts != (driver.TxOptions{}) {
 		return nil, errors.New("sqldb: the driver has no isolation levels and no read-only transactions")
 	} else {
-		t, err = c.inner.Begin() //nolint:staticcheck // the driver has nothing else
+		//lint:ignore SA1019 the driver has nothing else
+		t, err = c.inner.Begin()
 	}
 	if err != nil {
 		return nil, err
@@ -221,7 +223,8 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (rows
 		if err2 != nil {
 			return err2
 		}
-		rows, err = s.Stmt.Query(values) //nolint:staticcheck // the driver has nothing else
+		//lint:ignore SA1019 the driver has nothing else
+		rows, err = s.Stmt.Query(values)
 		return err
 	})
 	return rows, err
@@ -237,7 +240,8 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (r dri
 		if err2 != nil {
 			return err2
 		}
-		r, err = s.Stmt.Exec(values) //nolint:staticcheck // the driver has nothing else
+		//lint:ignore SA1019 the driver has nothing else
+		r, err = s.Stmt.Exec(values)
 		return err
 	})
 	return r, err
@@ -267,5 +271,6 @@ type convertingStmt struct{ *stmt }
 
 // ColumnConverter is the driver's.
 func (s *convertingStmt) ColumnConverter(i int) driver.ValueConverter {
-	return s.Stmt.(driver.ColumnConverter).ColumnConverter(i) //nolint:staticcheck // see statement
+	//lint:ignore SA1019 see statement
+	return s.Stmt.(driver.ColumnConverter).ColumnConverter(i)
 }
