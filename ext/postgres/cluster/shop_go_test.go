@@ -31,7 +31,7 @@ func TestGoShop(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer database.Stop()
-			if err := database.Orders(t.Context(), 10_000); err != nil {
+			if err := database.Orders(t.Context(), 60_000); err != nil {
 				t.Fatal(err)
 			}
 			q := &sqldb.Queries{}
