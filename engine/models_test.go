@@ -48,6 +48,9 @@ const assessedIn = 2*2*time.Minute + 30*time.Second
 // TestEveryFaultOfAModel runs each way of misbehaving against a whole engine, with all that a client has around it: the right culprit is named in
 // time, by the analyst if need be, and in an insight; the budget holds; nothing that the model made up or smuggled in is told or kept.
 func TestEveryFaultOfAModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes minutes under the race detector")
+	}
 	faults := llmtest.Misbehaviours()
 	for seed := range 3 {
 		faults = append(faults, llmtest.Misbehaviour{Name: fmt.Sprintf("chaos %d", seed)})

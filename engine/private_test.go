@@ -106,6 +106,9 @@ func parrot() llm.Model {
 // TestNoPlantedSecretLeaves: wherever a system shows them, and however a model repeats them, none is in a byte that leaves, in a transcript, in
 // an event, or in what is kept.
 func TestNoPlantedSecretLeaves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes minutes under the race detector")
+	}
 	all := llmtest.Secrets()
 	numbers := engine.Privacy{Policies: map[string]redact.Policy{"": {NumbersOnly: true}}}
 	some := engine.Privacy{Policies: map[string]redact.Policy{"": {Fields: []string{"pid"}}}}
@@ -240,6 +243,9 @@ func (l *log) verdicts() []string {
 // TestNoTextChangesAVerdict: orders in every place where a system can put a text, to a model that obeys any: the verdicts are those of a run
 // without a word of it, and nobody but Plant.Mailer is blamed aloud.
 func TestNoTextChangesAVerdict(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes minutes under the race detector")
+	}
 	watch := func(t *testing.T, text string, m llm.Model) (*log, *tape) {
 		l, out := &log{}, &tape{}
 		synctest.Test(t, func(t *testing.T) {
