@@ -22,11 +22,13 @@ import (
 
 // vault keeps what was captured in the moment of a finding as files that go tool pprof and go tool trace open.
 type vault struct {
-	dir    string // "": nothing is kept
-	most   int64  // bytes
-	mu     sync.Mutex
-	last   map[string]time.Time // by kind; guarded by mu
-	flight *trace.FlightRecorder
+	dir  string // "": nothing is kept
+	most int64  // bytes
+	mu   sync.Mutex
+	last map[string]time.Time // by kind; guarded by mu
+
+	flying sync.Mutex            // guards what follows, also while it writes
+	flight *trace.FlightRecorder // nil: it is off
 }
 
 // Bounds of what is captured.
@@ -154,20 +156,27 @@ func lookup(profile string) ([]byte, error) {
 
 // trace is what the flight recorder has of the last seconds, or a short trace from now on.
 func (v *vault) trace(ctx context.Context) ([]byte, error) {
-	v.mu.Lock()
-	f := v.flight
-	v.mu.Unlock()
-	if f == nil {
-		return takeTrace(ctx, captureWindow)
-	}
 	var b limitedBuffer
-	if _, err := f.WriteTo(&b); err != nil {
+	if on, err := v.fly(&b); !on {
+		return takeTrace(ctx, captureWindow)
+	} else if err != nil {
 		return nil, err
 	}
 	if b.full {
 		return nil, fmt.Errorf("the flight recorder has more than %d MB", mostTrace>>20)
 	}
 	return b.Bytes(), nil
+}
+
+// fly writes what the flight recorder has, and says whether it is on. It is not stopped meanwhile: that would race with writing.
+func (v *vault) fly(b *limitedBuffer) (on bool, err error) {
+	v.flying.Lock()
+	defer v.flying.Unlock()
+	if v.flight == nil {
+		return false, nil
+	}
+	_, err = v.flight.WriteTo(b)
+	return true, err
 }
 
 // prune removes the oldest files until what is left fits.
@@ -216,13 +225,13 @@ func (f FlightRecorder) Serve(ctx context.Context) error {
 		return fmt.Errorf("start flight recorder: %w", err)
 	}
 	v := &f.probe.vault
-	v.mu.Lock()
+	v.flying.Lock()
 	v.flight = r
-	v.mu.Unlock()
+	v.flying.Unlock()
 	<-ctx.Done()
-	v.mu.Lock()
+	v.flying.Lock()
+	defer v.flying.Unlock()
 	v.flight = nil
-	v.mu.Unlock()
 	r.Stop()
 	return ctx.Err()
 }
