@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/beamlens/beamlens-go/examples/shop"
+	shopgo "github.com/beamlens/beamlens-go/examples/shop-go"
 	"github.com/beamlens/beamlens-go/ext/postgres/cluster"
 	"github.com/beamlens/beamlens-go/internal/scenario"
 	"github.com/beamlens/beamlens-go/llm"
@@ -44,7 +45,7 @@ found, how soon, was the right one blamed, was anything invented, how far can it
 --model scores a language model on the same scenarios, with the analyst as its fallback. Recordings answer only what was asked when they were made,
 and what the playbooks ask: a model that looks elsewhere is told so.
 
---live starts the systems instead of replaying them: the Elixir shop, which needs Elixir, and a PostgreSQL. It takes about an hour.`,
+--live starts the systems instead of replaying them: the Elixir shop, which needs Elixir, a PostgreSQL, and the Go shop, which runs in this process. It takes more than an hour.`,
 		Example: "  beamlens bench\n  beamlens bench mailbox hostile_fence\n  beamlens bench --model ollama/qwen3 --group fault\n  beamlens bench --live --record recordings --group control",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b.out = cmd.OutOrStdout()
@@ -249,6 +250,8 @@ func (b *bench) start(ctx context.Context, subject string) (scenario.Start, erro
 		}
 		b.starts[subject] = scenario.Shop(p)
 		b.remove = func() { _ = p.Remove() }
+	case "shop-go":
+		b.starts[subject] = scenario.ShopGo(shopgo.Options{})
 	case "postgres":
 		b.starts[subject] = cluster.Subject
 	default:

@@ -18,7 +18,7 @@ import (
 
 // The lines that are to blame have a comment that says of which fault; source lets [Line] find them.
 //
-//go:embed shop.go faults.go
+//go:embed shop.go faults.go mild.go
 var source embed.FS
 
 // bank is another program, as far as the shop knows.
@@ -219,12 +219,13 @@ type account struct {
 	points int
 }
 
-func (a *account) give(to *account, n int, meanwhile func()) {
+func (a *account) give(to *account, n int, meanwhile, afterwards func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	meanwhile()
 	a.points -= n
 	to.take(n)
+	afterwards()
 }
 
 func (a *account) take(n int) {
@@ -233,17 +234,25 @@ func (a *account) take(n int) {
 	a.mu.Unlock()
 }
 
-// deadlock has two give to each other at the same time. Nothing can free them: they stay.
+// deadlock has two give to each other at the same time. Nothing in the program can free them. At the end the lock of one is taken away from it for a moment, so that
+// what comes afterwards begins without them.
 func (p *points) deadlock(ctx context.Context) {
-	var both sync.WaitGroup
+	var both, bob, alice sync.WaitGroup
 	both.Add(2)
 	meet := func() {
 		both.Done()
 		both.Wait()
 	}
-	go p.alice.give(&p.bob, 1, meet)
-	go p.bob.give(&p.alice, 1, meet)
+	given := make(chan struct{})
+	alice.Go(func() { p.alice.give(&p.bob, 1, meet, func() { <-given }) })
+	bob.Go(func() { p.bob.give(&p.alice, 1, meet, func() {}) })
+	both.Wait()
 	<-ctx.Done()
+	p.alice.mu.Unlock()
+	bob.Wait()
+	p.alice.mu.Lock()
+	close(given)
+	alice.Wait()
 }
 
 // exports writes files and does not close them.

@@ -51,6 +51,7 @@ type Shop struct {
 	stock   stock
 	mailer  mailer
 	points  points
+	list    prices
 
 	ctx    context.Context // of all that runs in it: it outlives the call that starts it
 	cancel context.CancelFunc
@@ -148,7 +149,7 @@ func (s named) String() string                  { return s.name }
 
 func (s *Shop) products(w http.ResponseWriter, _ *http.Request) {
 	for i := range 20 {
-		fmt.Fprintf(w, "product %d costs %d\n", i, 100+i)
+		fmt.Fprintf(w, "product %d costs %d\n", i, s.list.price(i))
 	}
 }
 
@@ -244,66 +245,17 @@ func (s *Shop) Off(name string) error {
 	return nil
 }
 
-// Load has so many customers buy until the shop stops.
-func (s *Shop) Load(customers int) {
-	for i := range customers {
-		s.work.Go(func() {
-			client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}
-			defer client.CloseIdleConnections()
-			for n := 0; s.ctx.Err() == nil; n++ {
-				for _, what := range []string{"GET /products", fmt.Sprintf("POST /cart/c%d", i), fmt.Sprintf("POST /order/c%d", i), "GET /coupon/SPRING"} {
-					method, path, _ := strings.Cut(what, " ")
-					s.ask(client, method, path)
-					pause(s.ctx, 25*time.Millisecond)
-				}
-			}
-		})
-	}
-}
-
-func (s *Shop) ask(client *http.Client, method, path string) {
-	req, err := http.NewRequestWithContext(s.ctx, method, s.URL+path, nil)
-	if err != nil {
-		return // unreachable: the address is good
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return // it is slow, or closes
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	_ = resp.Body.Close()
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
-
-// every calls f so often until ctx ends.
-func every(ctx context.Context, d time.Duration, f func()) {
-	t := time.NewTicker(d)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			f()
-		}
-	}
-}
-
 // Faults are what can be switched on.
-var Faults = []string{"bank", "bodies", "carts", "coupon", "audit", "exports", "holds", "limit", "loyalty", "mailer", "newsletter", "pages", "reminders", "rows", "search", "slow"}
+var Faults = []string{
+	"bank", "bodies", "carts", "coupon", "audit", "exports", "holds", "limit", "loyalty", "mailer", "newsletter", "pages", "reminders", "rows", "search", "slow",
+	"sessions", "webhook", "receipts", "prices", "poll", "batch", "warm", "campaign",
+}
 
 func (s *Shop) faultsByName() map[string]func(context.Context) {
 	all := map[string]func(context.Context){
 		"bank": s.slowBank, "bodies": s.rates, "carts": s.robots, "coupon": func(ctx context.Context) { <-ctx.Done() }, "audit": s.audit, "exports": s.exports, "holds": s.holds,
 		"limit": s.history, "loyalty": s.points.deadlock, "mailer": s.mailer.pause, "newsletter": s.newsletter, "pages": s.pages, "reminders": s.reminders, "search": s.search,
+		"sessions": s.sessions, "webhook": s.webhook, "receipts": s.receipts, "prices": s.prices, "poll": s.poll, "batch": s.batch, "warm": s.warm, "campaign": s.campaign,
 	}
 	if s.options.DB != nil {
 		all["rows"], all["slow"] = s.rows, s.slowReport
@@ -313,7 +265,7 @@ func (s *Shop) faultsByName() map[string]func(context.Context) {
 
 // Line finds where a fault is in the source: file and line, as an alert names them. It is for tests.
 func Line(fault string) string {
-	for _, name := range []string{"shop.go", "faults.go"} {
+	for _, name := range []string{"shop.go", "faults.go", "mild.go"} {
 		raw, err := source.ReadFile(name)
 		if err != nil {
 			continue // unreachable: it is embedded

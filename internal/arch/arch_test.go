@@ -126,7 +126,7 @@ var mayImport = map[string][]string{
 	"operator":             {".", "skill", "sandbox", "agent", "claim", "llm"},
 	"coordinator":          {".", "agent", "claim", "llm"},
 	"engine":               {".", "skill", "recording", "detect", "watch", "sandbox", "llm", "llm/analyst", "llm/redact", "llm/route", "agent", "operator", "coordinator", "store"},
-	"internal/scenario":    {".", "skill", "skill/beam", "skill/sqldb", "erlang", "erlang/probe", "engine", "examples/shop", "examples/shop-go", "recording", "sandbox", "store", "llm"},
+	"internal/scenario":    {".", "skill", "skill/beam", "skill/goruntime", "skill/host", "skill/sqldb", "erlang", "erlang/probe", "engine", "examples/shop", "examples/shop-go", "recording", "sandbox", "store", "llm"},
 	"examples/shop":        {"erlang", "erlang/etf"},
 	"examples/shop-go":     {"engine", "skill", "skill/goruntime", "skill/host", "skill/sqldb"},
 	"examples/shop-go/cmd": {".", "engine", "examples/shop-go"},

@@ -17,6 +17,8 @@ import (
 	"github.com/beamlens/beamlens-go/recording"
 	"github.com/beamlens/beamlens-go/skill"
 	"github.com/beamlens/beamlens-go/skill/beam"
+	"github.com/beamlens/beamlens-go/skill/goruntime"
+	"github.com/beamlens/beamlens-go/skill/host"
 	"github.com/beamlens/beamlens-go/skill/sqldb"
 	"github.com/beamlens/beamlens-go/store"
 )
@@ -47,6 +49,7 @@ func Recorded(id string) (*recording.Recording, error) {
 var declared = map[string]func() []*skill.Skill{
 	"shop":     func() []*skill.Skill { return beam.All(nil) },
 	"postgres": func() []*skill.Skill { return []*skill.Skill{sqldb.Postgres(nil, "ecto")} },
+	"shop-go":  func() []*skill.Skill { return append(goruntime.New(nil).Skills(), host.New(nil)) },
 }
 
 // Replay runs the engine over a recorded scenario, with a model or, if that is nil, the analyst, and judges. The error says what was wrong with what the engine

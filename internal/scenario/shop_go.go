@@ -40,6 +40,8 @@ func ShopGo(o shopgo.Options) Start {
 		case "idle":
 		case "steady":
 			s.Load(customers)
+		case "day":
+			s.LoadDay()
 		default:
 			_ = s.Stop() // the load is what is wrong
 			return nil, fmt.Errorf("scenario %s: the Go shop knows no load %s", t.ID, t.Load)
