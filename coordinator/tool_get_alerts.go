@@ -23,6 +23,7 @@ type alertView struct {
 	Observation string               `json:"observation,omitempty"`
 	Hypothesis  string               `json:"hypothesis,omitempty"`
 	Culprit     *beamlens.Culprit    `json:"culprit,omitempty"`
+	Confidence  beamlens.Confidence  `json:"confidence,omitempty"` // that the culprit is right
 	Metrics     []metricView         `json:"metrics"`
 	Onset       time.Time            `json:"onset"`
 	DetectedAt  time.Time            `json:"detected_at"`
@@ -84,7 +85,7 @@ func earlier(a beamlens.Alert, week []beamlens.Alert) int {
 func view(a beamlens.Alert) alertView {
 	v := alertView{
 		ID: a.ID, Status: a.Status, Operator: a.Operator, Type: a.AnomalyType, Severity: a.Severity, Summary: a.Summary, Context: a.Context,
-		Observation: a.Observation, Hypothesis: a.Hypothesis, Culprit: a.Culprit, Metrics: []metricView{}, Snapshots: []string{},
+		Observation: a.Observation, Hypothesis: a.Hypothesis, Culprit: a.Culprit, Confidence: a.Confidence, Metrics: []metricView{}, Snapshots: []string{},
 		Onset: a.Onset, DetectedAt: a.DetectedAt, ClearedAt: a.ClearedAt,
 	}
 	for _, s := range a.Snapshots {

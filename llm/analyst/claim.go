@@ -54,6 +54,12 @@ func (in coordinatorInput) correlate(alerts []alert) []claim {
 	g := graphOf(in.Edges)
 	used := map[string]bool{}
 	var claims []claim
+	for _, a := range alerts {
+		if slices.Contains(ends, a.Type) {
+			used[a.ID] = true
+			claims = append(claims, end(a))
+		}
+	}
 	for _, cause := range alerts {
 		if used[cause.ID] || g.explained(cause, alerts) {
 			continue
@@ -79,6 +85,25 @@ func (in coordinatorInput) correlate(alerts []alert) []claim {
 		claims[i].fresh = slices.ContainsFunc(claims[i].alerts, func(a alert) bool { return a.Status != "resolved" })
 	}
 	return claims
+}
+
+// ends are the types of alerts that tell how something ended, and why. Such a one is a whole story: what it led to is that nothing more is to be seen.
+var ends = []string{"crash"}
+
+func end(a alert) claim {
+	c := claim{kind: "causal", probability: capCausal, alerts: []alert{a}, changes: []string{"What the system's log says of the end of the process would change it."}}
+	switch a.Confidence {
+	case "high":
+		c.probability = capIdentity
+	case "low":
+		c.probability = capTemporal
+	}
+	for _, text := range []string{a.Observation, a.Context} {
+		if text != "" {
+			c.evidence = append(c.evidence, text)
+		}
+	}
+	return c
 }
 
 // causal makes the claim that an alert led to all that a way leads to, and marks them as used.
@@ -314,6 +339,9 @@ func (c claim) summary() string {
 	names := make([]string, len(c.alerts))
 	for i, a := range c.alerts {
 		names[i] = a.Type
+	}
+	if len(c.alerts) == 1 {
+		return c.alerts[0].Summary
 	}
 	switch c.kind {
 	case "causal":

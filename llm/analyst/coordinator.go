@@ -48,6 +48,8 @@ type alert struct {
 	Severity    string     `json:"severity"`
 	Summary     string     `json:"summary"`
 	Observation string     `json:"observation"`
+	Context     string     `json:"context"`
+	Confidence  string     `json:"confidence"`
 	Culprit     *culprit   `json:"culprit"`
 	Metrics     []metric   `json:"metrics"`
 	Onset       time.Time  `json:"onset"`

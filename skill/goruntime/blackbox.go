@@ -1,8 +1,6 @@
 package goruntime
 
 import (
-	"bufio"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +29,8 @@ type BlackBox struct {
 	options BlackBoxOptions
 	skills  []*skill.Skill
 	began   time.Time
+	group   string
+	read    time.Time // the newest reading by place that is in the record; of the goroutine that serves
 	look    sync.Once
 	last    *Death
 	failed  error
@@ -49,7 +47,7 @@ type BlackBoxOptions struct {
 
 // BlackBox returns one. Nothing is written until it is served.
 func (p *Probe) BlackBox(o BlackBoxOptions) *BlackBox {
-	return &BlackBox{probe: p, options: o, began: time.Now().UTC(), skills: []*skill.Skill{p.Runtime(), p.Heap(), p.GC(), p.Descriptors(), p.Requests(), p.Logger(), p.Exceptions()}}
+	return &BlackBox{probe: p, options: o, began: time.Now().UTC(), group: memoryGroup(), skills: []*skill.Skill{p.Runtime(), p.Heap(), p.GC(), p.Descriptors(), p.Requests(), p.Logger(), p.Exceptions()}}
 }
 
 // The files of a black box.
@@ -60,6 +58,7 @@ const (
 	recordEvery  = time.Second
 	recordLines  = 300 // of a file; with the one before it these are five to ten minutes
 	recordStale  = 5 * time.Second
+	keptSites    = 3
 	keptReports  = 10
 	mostCrash    = 4 << 20
 )
@@ -69,13 +68,16 @@ type recordHead struct {
 	PID    int       `json:"pid"`
 	Began  time.Time `json:"began"`
 	Module string    `json:"module"`
+	Group  string    `json:"group,omitempty"` // the directory of its control group's memory
 }
 
 // recordLine is a second of one.
 type recordLine struct {
 	At      time.Time          `json:"at"`
 	Metrics map[string]float64 `json:"metrics,omitempty"`
-	OOM     float64            `json:"oom_kills,omitempty"` // of the container, so far
+	OOM     float64            `json:"oom_kills,omitempty"` // of the control group, so far
+	Grew    []grownSite        `json:"grew,omitempty"`      // where memory grew, now and then
+	Places  []grownSite        `json:"places,omitempty"`    // where most goroutines are, now and then
 	Bye     bool               `json:"bye,omitempty"`       // it ended because it was told to
 }
 
@@ -144,7 +146,7 @@ func (b *BlackBox) begin() (*os.File, error) {
 		return nil, fmt.Errorf("black box: %w", err)
 	}
 	module, _ := mainModule()
-	return f, put(f, recordHead{os.Getpid(), b.began, module})
+	return f, put(f, recordHead{os.Getpid(), b.began, module, b.group})
 }
 
 func put(f *os.File, v any) error {
@@ -160,7 +162,11 @@ func put(f *os.File, v any) error {
 
 // write adds what the metrics are now.
 func (b *BlackBox) write(ctx context.Context, f *os.File) error {
-	line := recordLine{At: time.Now().UTC(), Metrics: map[string]float64{}, OOM: oomKills()}
+	line := recordLine{At: time.Now().UTC(), Metrics: map[string]float64{}, OOM: oomKills(b.group)}
+	if at := b.probe.read(); at.After(b.read) {
+		b.read = at
+		line.Grew, line.Places = b.probe.grew(keptSites), b.probe.crowded(keptSites)
+	}
 	for _, s := range b.skills {
 		data, err := s.Snapshot(ctx)
 		if err != nil {
@@ -185,23 +191,6 @@ func (b *BlackBox) end(f *os.File) error {
 	return err
 }
 
-// Death is how a process ended that was not told to.
-type Death struct {
-	PID      int                `json:"pid"`
-	Module   string             `json:"module"`
-	Began    time.Time          `json:"began"`
-	Died     time.Time          `json:"died"` // after this, within a second or two
-	Kind     string             `json:"kind"` // panic, fatal error, signal, out of memory, killed
-	What     string             `json:"what"`
-	Function string             `json:"function"`
-	At       string             `json:"at"`
-	Stack    []string           `json:"stack"`
-	Last     map[string]float64 `json:"last"`
-	Before   map[string]float64 `json:"before"` // the first line that is kept
-	Over     float64            `json:"over_s"` // between the two
-	Evidence []string           `json:"evidence"`
-}
-
 // before looks once for a process that died, and keeps its report.
 func (b *BlackBox) before() {
 	b.look.Do(func() {
@@ -215,187 +204,13 @@ func (b *BlackBox) before() {
 	})
 }
 
+// Dir is the directory of its files.
+func (b *BlackBox) Dir() string { return b.options.Dir }
+
 // LastDeath is how the process before this one ended; nil: it was told to, or there was none.
 func (b *BlackBox) LastDeath() (*Death, error) {
 	b.before()
 	return b.last, b.failed
-}
-
-// deathsIn explains every record in a directory whose process is gone, and turns it into a report. Reports that a monitor wrote are taken, too.
-func deathsIn(dir string) ([]Death, error) {
-	names, err := filepath.Glob(filepath.Join(dir, recordPrefix+"*.jsonl"))
-	if err != nil {
-		return nil, err
-	}
-	var out []Death
-	var wrong []error
-	for _, name := range names {
-		d, err := explain(name, false)
-		if err != nil {
-			wrong = append(wrong, err)
-		} else if d != nil {
-			out = append(out, *d)
-		}
-	}
-	fresh, err := filepath.Glob(filepath.Join(dir, reportPrefix+"*.new"))
-	wrong = append(wrong, err)
-	for _, name := range fresh {
-		raw, err := os.ReadFile(name)
-		var d Death
-		if err == nil {
-			err = json.Unmarshal(raw, &d)
-		}
-		if err == nil {
-			out = append(out, d)
-			err = os.Rename(name, strings.TrimSuffix(name, ".new"))
-		}
-		wrong = append(wrong, err)
-	}
-	return out, errors.Join(append(wrong, pruneReports(dir))...)
-}
-
-func pruneReports(dir string) error {
-	reports, err := filepath.Glob(filepath.Join(dir, reportPrefix+"*.json"))
-	if err != nil || len(reports) <= keptReports {
-		return err
-	}
-	slices.SortFunc(reports, func(a, b string) int { return cmp.Compare(modified(a).UnixNano(), modified(b).UnixNano()) })
-	for _, r := range reports[:len(reports)-keptReports] {
-		err = errors.Join(err, os.Remove(r))
-	}
-	return err
-}
-
-func modified(name string) time.Time {
-	info, err := os.Stat(name)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
-}
-
-// explain says how the process of a record ended, nil if it lives, unless it is known that it does not. The record becomes a report.
-func explain(name string, dead bool) (*Death, error) {
-	head, lines, err := readRecord(name)
-	if err != nil || len(lines) == 0 {
-		return nil, err
-	}
-	// In a container the next process has the same number.
-	if !dead && head.PID != os.Getpid() && lives(head.PID) && time.Since(modified(name)) < recordStale {
-		return nil, nil
-	}
-	// The file before it, if there is one, has what was earlier.
-	if _, earlier, err := readRecord(name + ".1"); err == nil {
-		lines = append(earlier, lines...)
-	}
-	first, last := lines[0], lines[len(lines)-1]
-	d := &Death{PID: head.PID, Module: head.Module, Began: head.Began, Died: last.At, Last: last.Metrics, Before: first.Metrics, Over: round(last.At.Sub(first.At).Seconds(), 0)}
-	crash := strings.Replace(strings.TrimSuffix(name, ".jsonl")+".txt", recordPrefix, crashPrefix, 1)
-	text := readSome(crash)
-	switch {
-	case last.Bye && text == "":
-		return nil, errors.Join(os.Remove(name), removeIf(crash))
-	case text != "":
-		d.crashed(text)
-	case oomKills() > last.OOM:
-		d.Kind, d.What = "out of memory", "the kernel killed a process of its container for want of memory"
-	default:
-		d.Kind, d.What = "killed", "it left no word: it was killed, or left with os.Exit, or the machine went down"
-	}
-	if files, err := filepath.Glob(filepath.Join(filepath.Dir(name), evidencePrefix+"*.[pt][pr][ra]*")); err == nil {
-		for _, f := range files {
-			if modified(f).After(head.Began) {
-				d.Evidence = append(d.Evidence, f)
-			}
-		}
-	}
-	report := strings.Replace(strings.TrimSuffix(name, ".jsonl")+".json", recordPrefix, reportPrefix, 1)
-	raw, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return nil, err // unreachable: it is numbers and texts
-	}
-	err = os.WriteFile(report, raw, 0o600)
-	return d, errors.Join(err, removeIf(name), removeIf(name+".1"), removeIf(crash))
-}
-
-func removeIf(name string) error {
-	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func readSome(name string) string {
-	f, err := os.Open(name)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	b := make([]byte, mostCrash)
-	n, _ := f.Read(b)
-	return string(b[:max(n, 0)])
-}
-
-// readRecord reads a record. A last line that was cut off is left out.
-func readRecord(name string) (head recordHead, lines []recordLine, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return head, nil, err
-	}
-	defer f.Close()
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 1<<20)
-	if !s.Scan() || json.Unmarshal(s.Bytes(), &head) != nil {
-		return head, nil, s.Err()
-	}
-	for s.Scan() && len(lines) < 2*recordLines {
-		var l recordLine
-		if json.Unmarshal(s.Bytes(), &l) != nil {
-			break
-		}
-		lines = append(lines, l)
-	}
-	return head, lines, s.Err()
-}
-
-// fatal are deaths of which the runtime's crash output has the stack only (golang/go#76859), by a function in it.
-var fatal = []struct{ function, what string }{
-	{"internal/runtime/maps.fatal", "a map was written by two goroutines at once, or read while it was written"}, {"runtime.mapaccess", "a map was read while it was written"},
-	{"runtime.newstack", "the stack overflowed: a recursion without end"}, {"allocLarge", "the runtime could get no memory"}, {"runtime.sysMap", "the runtime could get no memory"},
-	{"runtime.checkdead", "all goroutines were waiting: a deadlock"}, {"runtime.unlock2", "a lock that was not held was unlocked"}, {"sync.fatal", "a lock that was not held was unlocked"},
-}
-
-// crashed reads what the runtime printed.
-func (d *Death) crashed(text string) {
-	d.Kind = "fatal error"
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		for prefix, kind := range map[string]string{"panic: ": "panic", "fatal error: ": "fatal error", "SIG": "signal"} {
-			if d.What == "" && strings.HasPrefix(line, prefix) {
-				d.Kind, d.What = kind, cut(line, keptText)
-			}
-		}
-	}
-	if d.What == "" {
-		for _, f := range fatal {
-			if d.What == "" && strings.Contains(text, f.function) {
-				d.What = f.what
-			}
-		}
-	}
-	if d.What == "" {
-		d.What = "the runtime ended the program"
-	}
-	// The goroutine that did it comes first.
-	stack := text
-	if i := strings.Index(stack, "\ngoroutine "); i >= 0 {
-		stack = stack[i+1:]
-	}
-	if i := strings.Index(stack, "\n\n"); i >= 0 {
-		stack = stack[:i]
-	}
-	at := placeOfText(stack)
-	d.Function, d.At, d.Stack = at.Function, at.At, at.frames
 }
 
 // told is for how long the end of the process before is told.
@@ -432,31 +247,60 @@ func (b *BlackBox) Skill() *skill.Skill {
 	}
 }
 
-type lastDeath struct {
-	Was bool `json:"died_before"`
-	Death
-	Grown []grownRow `json:"grown"`
+// grownSite is a place in the program, and how much it has.
+type grownSite struct {
+	Function string  `json:"function"`
+	At       string  `json:"at"`
+	Has      float64 `json:"has"`       // MB in use, or goroutines
+	Grew     float64 `json:"grew"`      // since the oldest reading that is kept
+	Share    float64 `json:"share_pct"` // of what all places grew
 }
 
-// grownRow is a metric that changed much before the end.
-type grownRow struct {
-	Metric string  `json:"metric"`
-	Before float64 `json:"before"`
-	Last   float64 `json:"last"`
-	Times  float64 `json:"times"`
-}
-
-// grown are the metrics that grew most in the last minutes, counters left out.
-func (d *Death) grown() []grownRow {
-	out := []grownRow{}
-	for _, m := range []string{"runtime.goroutines", "runtime.runnable_per_proc", "heap.live_mb", "heap.total_mb", "heap.limit_used_pct", "gc.cpu_pct", "fds.open", "http.in_flight", "http.p99_ms", "http.errors_pct",
-		"logger.error_count_1m", "exception.panics_1m"} {
-		a, b := d.Before[m], d.Last[m]
-		const least = 1.5
-		if times := b / max(a, 1); b > 4 && times >= least {
-			out = append(out, grownRow{m, round(a, 1), round(b, 1), round(times, 1)})
-		}
+// read is when goroutines or memory were last read by place.
+func (p *Probe) read() time.Time {
+	var at time.Time
+	if counts := p.census.counts(); len(counts) > 0 {
+		at = counts[len(counts)-1].at
 	}
-	slices.SortFunc(out, func(a, b grownRow) int { return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.Metric, b.Metric)) })
+	if readings := p.heap.all(); len(readings) > 0 && readings[len(readings)-1].at.After(at) {
+		at = readings[len(readings)-1].at
+	}
+	return at
+}
+
+// grew are the places whose memory grew most over the readings that the skill heap keeps. Nothing is read anew.
+func (p *Probe) grew(most int) []grownSite {
+	readings := p.heap.all()
+	if len(readings) < 2 {
+		return nil
+	}
+	rows := (&heap{probe: p}).compare(readings)
+	total := 0.0
+	for _, r := range rows {
+		total += max(r.Growth, 0)
+	}
+	var out []grownSite
+	for _, r := range rows {
+		if len(out) == most || r.Growth < 1 {
+			break // the largest come first
+		}
+		out = append(out, grownSite{r.Function, r.At, r.InUse, r.Growth, round(100*r.Growth/total, 0)})
+	}
+	return out
+}
+
+// crowded are the places at which most goroutines are, by the newest counting that the skill leaks keeps.
+func (p *Probe) crowded(most int) []grownSite {
+	counts := p.census.counts()
+	if len(counts) == 0 {
+		return nil
+	}
+	var out []grownSite
+	for _, r := range p.census.groups(counts[len(counts)-1], nil) {
+		if len(out) == most {
+			break
+		}
+		out = append(out, grownSite{r.Function, r.At, float64(r.Count), float64(r.Growth), 0})
+	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -159,10 +160,41 @@ func peerOf(text string) string {
 	return fmt.Sprintf("%s:%d", a.Unmap(), n)
 }
 
-// oomKills is how many processes of the control group were killed for want of memory, as far as it tells.
-func oomKills() float64 {
-	for _, name := range []string{"/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"} {
-		raw, err := os.ReadFile(name)
+// memoryGroup is the directory in which the kernel tells of the memory of this process's control group, "" where there is none.
+func memoryGroup() string {
+	raw, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(raw)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		root := "/sys/fs/cgroup"
+		switch {
+		case f[0] == "0" && f[1] == "":
+		case slices.Contains(strings.Split(f[1], ","), "memory"):
+			root += "/memory"
+		default:
+			continue
+		}
+		// In a container what is mounted may begin at its own group.
+		for _, dir := range []string{filepath.Join(root, f[2]), root} {
+			for _, name := range []string{"memory.events", "memory.oom_control"} {
+				if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+					return dir
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// oomKills is how many processes of a control group were killed for want of memory, as far as it tells.
+func oomKills(group string) float64 {
+	for _, name := range []string{"memory.events", "memory.oom_control"} {
+		raw, err := os.ReadFile(filepath.Join(group, name))
 		if err != nil {
 			continue
 		}

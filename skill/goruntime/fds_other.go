@@ -14,4 +14,5 @@ func processRSS() float64                      { return math.NaN() }
 func descriptorKinds() (map[string]int, error) { return nil, errLinuxOnly }
 func socketStates() (map[[2]string]int, error) { return nil, errLinuxOnly }
 
-func oomKills() float64 { return 0 }
+func memoryGroup() string     { return "" }
+func oomKills(string) float64 { return 0 }

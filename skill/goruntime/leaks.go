@@ -90,8 +90,8 @@ func stays(p place) bool {
 	}
 	switch p.Kind {
 	case "chan send", "chan receive", "select", "lock", "condition", "wait group":
-		// The halves of a client's connection wait as long as it is kept: those are descriptors.
-		return !strings.HasPrefix(p.Entry.Function, "http.(*Transport).") && !strings.HasPrefix(p.Entry.Function, "http.(*persistConn).")
+		// The halves of a client's connection, and who waits to break it off, wait as long as it is kept: those are descriptors.
+		return p.from != standard || !strings.HasPrefix(p.Entry.Function, "http.")
 	}
 	return false
 }

@@ -2,7 +2,6 @@ package goruntime
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,13 +19,16 @@ const monitorName = "beamlens-monitor"
 
 // RunMonitor returns at once, unless this process is the monitor of another: then it waits for the end of that, writes the report, and leaves. A program that wants a
 // monitor calls it first of all in main.
-func RunMonitor() {
+//
+// then is called in the monitor when the program has died: to tell somebody at once, with an engine of its own for example, whose skill is that of the black
+// box it gets (see engine.Explain). When it returns nil the death counts as told, and the next start does not tell it again. It may be nil.
+func RunMonitor(then func(*BlackBox) error) {
 	if len(os.Args) != 3 || filepath.Base(os.Args[0]) != monitorName {
 		return
 	}
 	// A signal to the group is meant for the program; its monitor has to see it out.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
-	if err := watchOver(os.Stdin, os.Args[1], os.Args[2]); err != nil {
+	if err := watchOver(os.Stdin, os.Args[1], os.Args[2], then); err != nil {
 		fmt.Fprintln(os.Stderr, "beamlens monitor:", err)
 		os.Exit(1)
 	}
@@ -75,7 +77,7 @@ func monitorEnv() []string {
 }
 
 // watchOver waits for the end of the process that has the other end, and explains it.
-func watchOver(r io.Reader, record, crash string) error {
+func watchOver(r io.Reader, record, crash string, then func(*BlackBox) error) error {
 	text, err := io.ReadAll(io.LimitReader(r, mostCrash))
 	if err != nil {
 		return err
@@ -91,18 +93,15 @@ func watchOver(r io.Reader, record, crash string) error {
 	if err != nil || d == nil {
 		return err
 	}
-	raw, err := json.Marshal(d)
-	if err != nil {
-		return err // unreachable: it is numbers and texts
+	report := strings.Replace(strings.TrimSuffix(record, ".jsonl")+".json", recordPrefix, reportPrefix, 1)
+	fmt.Fprintf(os.Stderr, "beamlens: %s [%d] died: %s %s (%s); report: %s\n", d.Module, d.PID, d.What, d.Function, d.At, report)
+	if then != nil {
+		box := New(nil).BlackBox(BlackBoxOptions{Dir: filepath.Dir(record), NoCrashOutput: true})
+		box.look.Do(func() { box.last = d })
+		if err = then(box); err == nil {
+			return nil // it has been told
+		}
 	}
 	// For the next start, which has not seen it.
-	report := strings.Replace(strings.TrimSuffix(record, ".jsonl")+".json", recordPrefix, reportPrefix, 1)
-	if err := os.Remove(report); err != nil {
-		return err
-	}
-	if err := os.WriteFile(report+".new", raw, 0o600); err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stderr, "beamlens: %s [%d] died: %s %s (%s); report: %s\n", d.Module, d.PID, d.What, d.Function, d.At, report+".new")
-	return nil
+	return errors.Join(err, os.Rename(report, report+".new"))
 }

@@ -136,6 +136,9 @@ func placeOf(pcs []uintptr) place {
 func (p *place) take(f runtime.Frame, best *int) { p.takeSite(siteOf(f), f.Function, best) }
 
 func (p *place) takeSite(s site, function string, best *int) {
+	if function == "runtime.goexit" || function == "runtime.main" {
+		return // every stack ends so
+	}
 	from := origin(function)
 	if p.Kind == "" {
 		p.Kind = waitOf(function)
@@ -147,8 +150,12 @@ func (p *place) takeSite(s site, function string, best *int) {
 			p.own = true
 		}
 	}
-	if !s.own && from > *best {
+	switch {
+	case s.own:
+	case from > *best:
 		p.site, *best, p.from = s, from, from
+	case from == standard && *best == standard && !strings.HasPrefix(function, "runtime."):
+		p.site = s // where all is of the standard library, that which began it says most
 	}
 	if *best < 0 {
 		p.site = s

@@ -4,8 +4,27 @@ local ok, k = pcall(fds_kinds, 3)
 if ok and k.kinds[1] then
   what = string.format("Of %d descriptors %d are %s.", k.total, k.kinds[1].count, k.kinds[1].what)
 end
+-- A connection whose answer nobody closes is opened again and again by the library, for who asks.
+local b = fds_bodies(5)[1]
+if b and b.open >= 0.2 * (finding.value - finding.ordinary) then
+  return {
+    type = "descriptor_leak",
+    severity = "warning",
+    summary = string.format("%s (%s) keeps connections to %s: %d answers have been open for more than ten seconds.", b["function"], b.at, b.host, b.open),
+    observation = what,
+    hypothesis = "A way out of it leaves the body neither read to its end nor closed.",
+    culprit = {kind = "function", id = b.at, name = b["function"], facts = {open = b.open, host = b.host}},
+  }
+end
 local o = fds_openers(1500, 5)
 local x = o.openers[1]
+-- Who accepts does what others ask of it.
+for _, r in ipairs(o.openers) do
+  if r.call ~= "accept" then
+    x = r
+    break
+  end
+end
 if x == nil then
   local ok2, sockets = pcall(fds_sockets, 3)
   local context
