@@ -154,13 +154,18 @@ func (d *Detector) quietMinute(now int64, x float64) {
 func (d *Detector) age(now int64) time.Duration { return time.Duration(now - d.saved.Started) }
 
 func (d *Detector) open() bool {
+	s := &d.saved
+	return d.Holds() || d.limit.open || s.Spike.Channel.Open || s.Level.Channel.Open || s.Leak.Channel.Open
+}
+
+// Holds says whether a rule of the metric is open.
+func (d *Detector) Holds() bool {
 	for i := range d.rules {
 		if d.rules[i].open {
 			return true
 		}
 	}
-	s := &d.saved
-	return d.limit.open || s.Spike.Channel.Open || s.Level.Channel.Open || s.Leak.Channel.Open
+	return false
 }
 
 // Ordinary is the value that the metric had before what is open now.

@@ -11,6 +11,7 @@ type Rule struct {
 	Over   time.Duration // at most two minutes: what the ring holds
 	Steady bool          // the growth must be as steady as that of a leak, and may then be smaller
 	Rising bool          // it must go on: a step up, after which it stays there, is none
+	While  func() bool   // it must say so too, when the rule would open; nil: nothing else is asked
 
 	For      time.Duration
 	Severity string
@@ -55,7 +56,7 @@ func (s *ruleState) step(r *Rule, ring *ring, at int64, x float64) (opened, clea
 			s.holdsSince = at
 		}
 		s.held++
-		if !s.open && s.held >= minHeld && time.Duration(at-s.holdsSince) >= r.For {
+		if !s.open && s.held >= minHeld && time.Duration(at-s.holdsSince) >= r.For && (r.While == nil || r.While()) {
 			s.open = true
 			return true, false
 		}

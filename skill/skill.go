@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +125,8 @@ type Growth struct {
 	Over   time.Duration // at most two minutes
 	Steady bool
 	Rising bool // it must go on and on: a step up, after which it stays there, is none
+	// While is a metric of the skill, a rule of which must hold, too: what grows for another reason is then told by another rule.
+	While string
 }
 
 // String gives the rule in words.
@@ -131,7 +134,11 @@ func (r Rule) String() string {
 	if g := r.Growth; g != nil && g.Steady {
 		return fmt.Sprintf("%s grew steadily by more than %g and to %g times its value within %s", r.Metric, g.Min, g.Factor, g.Over)
 	} else if g != nil {
-		return fmt.Sprintf("%s grew by more than %g and to %g times its value within %s", r.Metric, g.Min, g.Factor, g.Over)
+		while := ""
+		if g.While != "" {
+			while = ", while " + g.While + " is too high"
+		}
+		return fmt.Sprintf("%s grew by more than %g and to %g times its value within %s%s", r.Metric, g.Min, g.Factor, g.Over, while)
 	}
 	return fmt.Sprintf("%s > %g", r.Metric, r.Above)
 }
@@ -190,6 +197,9 @@ func (s *Skill) Check() error {
 	for _, r := range s.Rules {
 		if !metrics[r.Metric] {
 			return fmt.Errorf("skill %s: rule %q names a metric that is not declared", s.ID, r)
+		}
+		if g := r.Growth; g != nil && g.While != "" && !slices.ContainsFunc(s.Rules, func(other Rule) bool { return other.Metric == g.While }) {
+			return fmt.Errorf("skill %s: rule %q asks for a rule of %s, which has none", s.ID, r, g.While)
 		}
 	}
 	for _, e := range s.Edges {

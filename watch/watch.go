@@ -94,19 +94,22 @@ func New(target beamlens.Target, s *skill.Skill, o *Options) *Watch {
 	}
 	budget := detect.NewBudget(w.options.AlertsPerWeek, len(s.Metrics), w.options.Interval)
 	for _, m := range s.Metrics {
-		w.detectors[m.Name] = detect.New(metric(m, w.rules[m.Name], budget))
+		w.detectors[m.Name] = detect.New(metric(m, w.rules[m.Name], budget, w.detectors))
 	}
 	w.series.init(s.Metrics)
 	return w
 }
 
-func metric(m skill.Metric, rules []skill.Rule, budget *detect.Budget) detect.Metric {
+func metric(m skill.Metric, rules []skill.Rule, budget *detect.Budget, detectors map[string]*detect.Detector) detect.Metric {
 	out := detect.Metric{Counter: m.Kind == skill.Counter, Limit: m.Limit, Quiet: m.Quiet, Budget: budget}
 	for _, r := range rules {
 		dr := detect.Rule{Above: r.Above, For: r.For, Severity: string(r.Severity), Text: r.String()}
 		if r.Growth != nil {
 			dr.Factor, dr.Min, dr.Over = r.Growth.Factor, r.Growth.Min, r.Growth.Over
 			dr.Steady, dr.Rising = r.Growth.Steady, r.Growth.Rising
+			if other := r.Growth.While; other != "" {
+				dr.While = func() bool { return detectors[other].Holds() }
+			}
 		}
 		out.Rules = append(out.Rules, dr)
 	}
@@ -310,7 +313,7 @@ func (w *Watch) Open() []beamlens.Finding {
 		if c := a.Onset.Compare(b.Onset); c != 0 {
 			return c
 		}
-		return strings.Compare(a.Metric+a.Kind, b.Metric+b.Kind)
+		return strings.Compare(a.Metric+a.Kind+a.Rule, b.Metric+b.Kind+b.Rule)
 	})
 	return open
 }

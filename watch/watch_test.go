@@ -255,3 +255,46 @@ func TestWhatWasLearntOutlivesARestart(t *testing.T) {
 		}
 	})
 }
+
+// TestGrowthWhile: a growth that is asked for only while another metric is too high.
+func TestGrowthWhile(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		queue float64
+		want  []string
+	}{
+		{"the mailbox is long", 500, []string{"queue", "memory"}},
+		{"no mailbox is long", 5, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var found []string
+			s := &skill.Skill{
+				ID: "s", Snapshot: func(context.Context) (map[string]any, error) { return nil, nil },
+				Metrics: []skill.Metric{{Name: "memory", Kind: skill.Gauge, Quiet: true}, {Name: "queue", Kind: skill.Gauge, Quiet: true}},
+				Rules: []skill.Rule{
+					{Metric: "memory", Growth: &skill.Growth{Factor: 1.5, Min: 40, Over: time.Minute, While: "queue"}},
+					{Metric: "queue", Above: 100},
+				},
+			}
+			if err := s.Check(); err != nil {
+				t.Fatal(err)
+			}
+			w := watch.New(target, s, &watch.Options{OnFinding: func(f beamlens.Finding, _ beamlens.Snapshot, _ []beamlens.Evidence) {
+				if !f.Cleared() {
+					found = append(found, f.Metric)
+				}
+			}})
+			at := time.Now()
+			for i := range 40 {
+				memory, queue := 20.0, 5.0
+				if i > 20 {
+					memory, queue = 90, c.queue // all at once: a growth that ended as soon as it had begun
+				}
+				w.Feed(t.Context(), beamlens.Snapshot{CapturedAt: at.Add(time.Duration(i) * time.Second), Data: map[string]any{"memory": memory, "queue": queue}})
+			}
+			if !slices.Equal(found, c.want) {
+				t.Errorf("found %v, want %v", found, c.want)
+			}
+		})
+	}
+}

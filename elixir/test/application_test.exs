@@ -103,7 +103,7 @@ defmodule Beamlens.ApplicationTest do
         me = self()
         hear = fn [_, _, what], _, meta, _ -> send(me, {what, meta}) end
         :telemetry.attach_many("check", [[:beamlens, :operator, :alert_fired], [:beamlens, :coordinator, :insight_produced]], hear, nil)
-        spawn(fn -> for _ <- 1..400, do: (for(i <- 1..300, do: send(Garden.Beds, {:weed, i, Enum.to_list(1..60)})); Process.sleep(50)) end)
+        spawn(fn -> for _ <- 1..100, do: (for(i <- 1..1000, do: send(Garden.Beds, {:weed, i, Enum.to_list(1..60)})); Process.sleep(50)) end)
         %{alert: %Beamlens.Alert{summary: summary}} = heard(:alert_fired)
         %{insight: %Beamlens.Insight{}} = heard(:insight_produced)
         true = summary =~ "Garden.Beds"

@@ -109,6 +109,10 @@ func writeAndKill(t *testing.T, path string, round int) []string {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	// What it had told before it died, and nobody had read yet, was acknowledged too.
+	for lines.Scan() {
+		ids = append(ids, lines.Text())
+	}
 	if err := cmd.Wait(); err == nil {
 		t.Fatal("the writer ended by itself")
 	}

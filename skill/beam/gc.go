@@ -44,6 +44,7 @@ func GC(c Caller) *skill.Skill {
 		},
 		Edges: []beamlens.Edge{
 			{From: "beam.memory_processes_mb", To: "gc.largest_heap_mb", Why: "memory of processes is heaps", Fact: "heap_mb"},
+			{From: "beam.message_queue_max", To: "gc.largest_heap_mb", Why: "messages that wait are part of the heap of the process that does not take them", Fact: "heap_mb"},
 			{From: "gc.largest_heap_mb", To: "gc.total_gcs", Why: "a heap that grows is collected"},
 			{From: "gc.largest_heap_mb", To: "vm_events.long_gc_1m", Why: "a large heap takes long to collect"},
 			{From: "gc.total_gcs", To: "beam.run_queue_per_scheduler", Why: "collections take the schedulers"},

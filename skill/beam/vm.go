@@ -101,6 +101,8 @@ var vmRules = []skill.Rule{
 	{Metric: "message_queue_max", Above: 1000, For: 30 * time.Second, Severity: beamlens.SeverityWarning, Doc: "a process has been behind for half a minute, and does not catch up"},
 	// A minute's growth that a deploy, a cache that fills, or a saw-tooth of collections does not show.
 	{Metric: "memory_processes_mb", Growth: &skill.Growth{Factor: 1.5, Min: 40, Over: time.Minute, Rising: true}, Severity: beamlens.SeverityWarning, Doc: "memory of processes runs away"},
+	// A mailbox takes memory as its process is collected: in steps, and it is over when the senders have done.
+	{Metric: "memory_processes_mb", Growth: &skill.Growth{Factor: 1.5, Min: 40, Over: time.Minute, While: "message_queue_max"}, Severity: beamlens.SeverityWarning, Doc: "memory of processes grows with a mailbox"},
 	{Metric: "binary_memory_mb", Growth: &skill.Growth{Factor: 2, Min: 64, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "binaries are held"},
 	{Metric: "memory_ets_mb", Growth: &skill.Growth{Factor: 1.5, Min: 32, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "a table grows without bound"},
 	{Metric: "process_count", Growth: &skill.Growth{Factor: 1.5, Min: 2000, Over: time.Minute}, Severity: beamlens.SeverityWarning, Doc: "processes are started and do not end"},

@@ -21,6 +21,10 @@ local rate = ""
 if stats.gcs_per_s then
   rate = string.format(" The node makes %d collections a second and frees %.1f MB.", stats.gcs_per_s, stats.reclaimed_mb_per_s)
 end
+local why = "It keeps what it makes, or works on a very large term."
+if p.message_queue_len > 1000 then
+  why = string.format("Its heap holds its mailbox: %d messages wait.", p.message_queue_len)
+end
 return {
   type = "gc_large_heap",
   severity = "warning",
@@ -28,6 +32,6 @@ return {
   observation = string.format("%s: young heap %.1f MB, old heap %.1f MB, %.1f MB not used, %.1f MB made since the last collection, %d messages waiting; it is in %s.",
     who, p.heap_size_kb / 1024, p.old_heap_size_kb / 1024, p.unused_kb / 1024, p.uncollected_kb / 1024, p.message_queue_len, p.current_function or "?"),
   context = "fullsweep_after is " .. p.fullsweep_after .. "." .. rate,
-  hypothesis = "It keeps what it makes, or works on a very large term.",
+  hypothesis = why,
   culprit = {kind = "process", id = p.pid, name = p.name, facts = {heap_mb = math.floor(p.total_heap_size_kb / 1024), survived_mb = math.floor(p.survived_kb / 1024), message_queue = p.message_queue_len, current_function = p.current_function}},
 }
