@@ -3,14 +3,13 @@ package coordinator
 import (
 	"embed"
 	"strings"
-	"text/template"
 )
 
 //go:embed prompt/*.md
 var prompts embed.FS
 
 var (
-	coordinatorPrompt = template.Must(template.ParseFS(prompts, "prompt/coordinator.md"))
+	coordinatorPrompt = read("prompt/coordinator.md")
 	compactionPrompt  = read("prompt/compaction.md")
 )
 
@@ -23,9 +22,9 @@ func read(name string) string {
 }
 
 func systemPrompt(skills []SkillLine) string {
-	var b strings.Builder
-	if err := coordinatorPrompt.Execute(&b, map[string]any{"Skills": skills}); err != nil {
-		panic(err) // unreachable: the template is tested
+	var lines strings.Builder
+	for _, s := range skills {
+		lines.WriteString("\n- " + s.ID + ": " + s.Summary)
 	}
-	return b.String()
+	return strings.Replace(coordinatorPrompt, "{{skills}}", lines.String(), 1)
 }

@@ -3,7 +3,6 @@ package operator
 import (
 	"embed"
 	"strings"
-	"text/template"
 
 	"github.com/beamlens/beamlens-go/skill"
 )
@@ -12,7 +11,7 @@ import (
 var prompts embed.FS
 
 var (
-	operatorPrompt   = template.Must(template.ParseFS(prompts, "prompt/operator.md"))
+	operatorPrompt   = read("prompt/operator.md")
 	compactionPrompt = read("prompt/compaction.md")
 )
 
@@ -27,10 +26,5 @@ func read(name string) string {
 // systemPrompt says who the operator is, what it may do, and what its callbacks are. It is the same for every run, so that
 // providers can cache it.
 func systemPrompt(s *skill.Skill) string {
-	var b strings.Builder
-	err := operatorPrompt.Execute(&b, map[string]any{"Title": s.Title, "Prompt": strings.TrimSpace(s.Prompt), "Docs": strings.TrimSpace(s.Docs())})
-	if err != nil {
-		panic(err) // unreachable: the template is tested
-	}
-	return b.String()
+	return strings.NewReplacer("{{title}}", s.Title, "{{prompt}}", strings.TrimSpace(s.Prompt), "{{docs}}", strings.TrimSpace(s.Docs())).Replace(operatorPrompt)
 }

@@ -42,8 +42,12 @@ type Probe struct {
 
 	mu    sync.Mutex // guards what follows
 	conn  erlang.Conn
-	since time.Time // when the link went down
+	since time.Time // when the link came, or went down
 	why   error
+	tries int // since it is down
+
+	asked   time.Time // since when the node has left what it was asked unanswered; zero: it has not
+	waiting int       // calls that wait for an answer
 
 	loading sync.Mutex // held while a part is looked after; guards what follows
 	ready   map[etf.Atom]erlang.Conn
@@ -119,10 +123,47 @@ func (p *Probe) backoff(attempt int, err error) time.Duration {
 func (p *Probe) set(c erlang.Conn, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.conn != nil && c == nil {
-		p.since = time.Now()
+	if (p.conn == nil) != (c == nil) {
+		p.since, p.tries, p.asked = time.Now(), 0, time.Time{}
+	}
+	if c == nil {
+		p.tries++
 	}
 	p.conn, p.why = c, why
+}
+
+// Node is the name of the node.
+func (p *Probe) Node() string { return p.node }
+
+// Reach says how the link is, without asking the node: whether there is one and since when that is so; since when the node has left what it is asked
+// unanswered, zero if it has not; how often it was dialled in vain, and why.
+func (p *Probe) Reach() (up bool, since, unanswered time.Time, attempts int, why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conn != nil, p.since, p.asked, p.tries, p.why
+}
+
+// ask asks the node, and notes whether it answers. An error that the node sends is an answer.
+func (p *Probe) ask(call func() (etf.Term, error)) (etf.Term, error) {
+	p.mu.Lock()
+	p.waiting++
+	if p.asked.IsZero() {
+		p.asked = time.Now()
+	}
+	p.mu.Unlock()
+	t, err := call()
+	var remote *erlang.RemoteError
+	answered := err == nil || errors.As(err, &remote)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting--
+	if answered {
+		p.asked = time.Time{}
+		if p.waiting > 0 {
+			p.asked = time.Now()
+		}
+	}
+	return t, err
 }
 
 func (p *Probe) connect(ctx context.Context) (erlang.Conn, map[string]any, error) {
@@ -182,19 +223,20 @@ func (p *Probe) Call(ctx context.Context, part, function etf.Atom, args ...etf.T
 		if !ok {
 			return nil, &MissingError{name}
 		}
-		return f(ctx, conn, args)
+		return p.ask(func() (etf.Term, error) { return f(ctx, conn, args) })
 	}
 	m, err := p.module(ctx, conn, part)
 	if err != nil {
 		return nil, err
 	}
-	t, err := conn.Call(ctx, m, function, args...)
+	call := func() (etf.Term, error) { return conn.Call(ctx, m, function, args...) }
+	t, err := p.ask(call)
 	if undef(err) || lost(err) || err == nil && part == vm && function == snapshot && deserted(t) {
 		// Somebody removed the module or its process: another engine that left as we came, or a person. It is loaded again, once.
 		if e := p.reload(ctx, conn, part); e != nil {
 			return nil, errors.Join(err, e)
 		}
-		return conn.Call(ctx, m, function, args...)
+		return p.ask(call)
 	}
 	return t, err
 }

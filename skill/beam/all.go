@@ -4,8 +4,9 @@ import "github.com/beamlens/beamlens-go/skill"
 
 // All returns every skill of this package that is on by default, in the order in which they are listed.
 func All(c Caller) []*skill.Skill {
-	return []*skill.Skill{
-		VM(c),
+	vm := VM(c)
+	return append([]*skill.Skill{
+		vm,
 		ETS(c),
 		Ports(c),
 		Events(c),
@@ -16,11 +17,23 @@ func All(c Caller) []*skill.Skill {
 		GC(c),
 		Allocator(c),
 		System(c),
+	}, reach(c, vm)...)
+}
+
+// reach is the skill node, if the link can be asked.
+func reach(c Caller, vm *skill.Skill) []*skill.Skill {
+	link, ok := c.(Linked)
+	if c != nil && !ok {
+		return nil
 	}
+	return []*skill.Skill{Node(link, vm)}
 }
 
 // Plain returns the skills that work without the probe.
-func Plain(c Caller) []*skill.Skill { return []*skill.Skill{VM(c)} }
+func Plain(c Caller) []*skill.Skill {
+	vm := VM(c)
+	return append([]*skill.Skill{vm}, reach(c, vm)...)
+}
 
 // Optional returns the skills that are off by default, because they change something in the VM.
 func Optional(c Caller) []*skill.Skill { return []*skill.Skill{Tracer(c)} }

@@ -26,6 +26,7 @@ defmodule Beamlens.Operator do
     allocator: Beamlens.Skill.Allocator,
     overload: Beamlens.Skill.Overload,
     vm_events: Beamlens.Skill.VmEvents,
+    node: Beamlens.Skill.Node,
     tracer: Beamlens.Skill.Tracer
   ]
 
