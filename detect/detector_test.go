@@ -372,14 +372,26 @@ func TestAStepAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkStep(b *testing.B) {
-	d := New(Metric{Limit: 1e9, Rules: []Rule{{Above: 1e6}}})
 	f := noisy(4)
 	values := make([]float64, 4096)
 	for i := range values {
 		values[i] = f(i)
 	}
-	b.ReportAllocs()
-	for i := range b.N {
-		d.Step(start.Add(time.Duration(i)*time.Second), values[i%len(values)])
+	for name, m := range map[string]Metric{
+		"limit":  {Limit: 1e9, Rules: []Rule{{Above: 1e6}}},
+		"growth": {Rules: []Rule{{Factor: 1.5, Min: 40, Over: time.Minute}}},
+		"memory": {Rules: []Rule{ // of processes: what has most rules
+			{Factor: 1.5, Min: 40, Over: time.Minute, Rising: true},
+			{Factor: 1.5, Min: 40, Over: time.Minute, While: func() bool { return false }},
+			{Factor: 1.5, Min: 32, Over: 90 * time.Second, Steady: true},
+		}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			d := New(m)
+			b.ReportAllocs()
+			for i := range b.N {
+				d.Step(start.Add(time.Duration(i)*time.Second), values[i%len(values)])
+			}
+		})
 	}
 }

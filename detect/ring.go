@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ringSize samples are kept in full: two minutes at one a second. Windows of rules fit into it.
+// ringSize samples are kept in full: two minutes at one a second. Windows of rules fit into it. It is a power of two.
 const ringSize = 128
 
 // ring holds the newest samples.
@@ -14,17 +14,25 @@ type ring struct {
 	x    [ringSize]float64
 	n    int // how many are valid
 	next int
+	low  float64 // the smallest of them: no window has a smaller one, so most growths need no look at the samples
 }
 
 func (r *ring) push(at int64, x float64) {
+	lost := r.n == ringSize && r.x[r.next] == r.low
 	r.at[r.next], r.x[r.next] = at, x
 	r.next = (r.next + 1) % ringSize
 	r.n = min(r.n+1, ringSize)
+	switch {
+	case r.n == 1 || x <= r.low:
+		r.low = x
+	case lost:
+		r.low = slices.Min(r.x[:])
+	}
 }
 
 // back returns the i-th sample before the newest; 0 is the newest.
 func (r *ring) back(i int) (int64, float64) {
-	j := (r.next - 1 - i + 2*ringSize) % ringSize
+	j := (r.next - 1 - i) & (ringSize - 1)
 	return r.at[j], r.x[j]
 }
 
@@ -34,12 +42,15 @@ func (r *ring) reset() { r.n, r.next = 0, 0 }
 func (r *ring) lowest(over time.Duration) (low float64, span time.Duration) {
 	newest, low := r.back(0)
 	for i := range r.n {
-		at, x := r.back(i)
-		age := time.Duration(newest - at)
+		j := (r.next - 1 - i) & (ringSize - 1)
+		age := time.Duration(newest - r.at[j])
 		if age > over {
 			break
 		}
-		low, span = min(low, x), age
+		span = age
+		if r.x[j] < low { // min(…) minds NaN, which no sample is
+			low = r.x[j]
+		}
 	}
 	return low, span
 }

@@ -96,9 +96,12 @@ func (r *Rule) holds(ring *ring, x float64) (holds, below bool) {
 	if r.Steady {
 		return r.steady(ring, x)
 	}
+	grown := func(low float64) bool { return x-low > r.Min && x >= r.Factor*low }
+	if !grown(ring.low) {
+		return false, true
+	}
 	low, span := ring.lowest(r.Over)
-	grown := x-low > r.Min && x >= r.Factor*low
-	if !grown {
+	if !grown(low) {
 		return false, true
 	}
 	// It must still be at its highest: a value that has passed its peak is on its way home.
