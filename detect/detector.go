@@ -91,6 +91,9 @@ func (d *Detector) Step(at time.Time, x float64) []Change {
 	gap := s.Seen && (now <= s.Last || time.Duration(now-s.Last) > maxGap)
 	if gap {
 		d.ring.reset()
+		for i := range d.rules {
+			d.rules[i].floor = floor{}
+		}
 		s.Minute.Count, s.Trend.Count = 0, 0
 	}
 	if d.metric.Counter {

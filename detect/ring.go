@@ -14,20 +14,12 @@ type ring struct {
 	x    [ringSize]float64
 	n    int // how many are valid
 	next int
-	low  float64 // the smallest of them: no window has a smaller one, so most growths need no look at the samples
 }
 
 func (r *ring) push(at int64, x float64) {
-	lost := r.n == ringSize && r.x[r.next] == r.low
 	r.at[r.next], r.x[r.next] = at, x
 	r.next = (r.next + 1) % ringSize
 	r.n = min(r.n+1, ringSize)
-	switch {
-	case r.n == 1 || x <= r.low:
-		r.low = x
-	case lost:
-		r.low = slices.Min(r.x[:])
-	}
 }
 
 // back returns the i-th sample before the newest; 0 is the newest.
@@ -38,21 +30,48 @@ func (r *ring) back(i int) (int64, float64) {
 
 func (r *ring) reset() { r.n, r.next = 0, 0 }
 
-// lowest returns the smallest value among the samples not older than over, and how far back the oldest of them is.
-func (r *ring) lowest(over time.Duration) (low float64, span time.Duration) {
-	newest, low := r.back(0)
-	for i := range r.n {
+// lowest returns the smallest value among the samples not older than over, and when it was read last.
+func (r *ring) lowest(over time.Duration) (low float64, at int64) {
+	at, low = r.back(0)
+	newest := at
+	for i := 1; i < r.n; i++ {
 		j := (r.next - 1 - i) & (ringSize - 1)
-		age := time.Duration(newest - r.at[j])
-		if age > over {
+		if time.Duration(newest-r.at[j]) > over {
 			break
 		}
-		span = age
 		if r.x[j] < low { // min(…) minds NaN, which no sample is
-			low = r.x[j]
+			low, at = r.x[j], r.at[j]
 		}
 	}
-	return low, span
+	return low, at
+}
+
+// reaches says whether there is a sample that is at least so old, and not older than over.
+func (r *ring) reaches(least, over time.Duration) bool {
+	newest, _ := r.back(0)
+	for i := 1; i < r.n; i++ {
+		at, _ := r.back(i)
+		if age := time.Duration(newest - at); age >= least {
+			return age <= over
+		}
+	}
+	return false
+}
+
+// floor is the smallest value of a window that ends with the newest sample. It looks at the samples only when the smallest has left the window.
+type floor struct {
+	low float64
+	at  int64 // zero: not known
+}
+
+func (f *floor) step(r *ring, over time.Duration, at int64, x float64) float64 {
+	switch {
+	case f.at == 0 || time.Duration(at-f.at) > over:
+		f.low, f.at = r.lowest(over)
+	case x <= f.low:
+		f.low, f.at = x, at
+	}
+	return f.low
 }
 
 // onset walks back from the newest sample to where the present departure from ordinary began. A step has gone a tenth of the way where it

@@ -25,7 +25,9 @@ type ruleState struct {
 	clear      int
 	open       bool
 
-	// Of a rule that asks for a growth that goes on.
+	floor floor // of a rule that asks for a growth
+
+	// Of one that asks for a growth that goes on.
 	high   float64
 	highAt int64
 }
@@ -37,6 +39,8 @@ const (
 	clearAfter = 8
 	// clearShare of the threshold is what counts as below.
 	clearShare = 0.8
+	// minSpan is the least that must have been seen to call something a growth.
+	minSpan = 3 * time.Second
 	// A growth goes on while a new high comes within highWithin of the last, by a factor of newHigh. A heap that is made larger by its
 	// collector does so in steps that are farther apart, and stays there until it is given back.
 	newHigh    = 1.03
@@ -45,7 +49,7 @@ const (
 
 // step returns whether the rule has just opened or just cleared.
 func (s *ruleState) step(r *Rule, ring *ring, at int64, x float64) (opened, cleared bool) {
-	holds, below := r.holds(ring, x)
+	holds, below := s.holds(r, ring, at, x)
 	if r.Rising {
 		holds = s.rises(holds, below, at, x)
 	}
@@ -89,24 +93,20 @@ func (s *ruleState) rises(grown, below bool, at int64, x float64) bool {
 	return true
 }
 
-func (r *Rule) holds(ring *ring, x float64) (holds, below bool) {
+func (s *ruleState) holds(r *Rule, ring *ring, at int64, x float64) (holds, below bool) {
 	if r.Over == 0 {
 		return x > r.Above, x <= r.Above*clearShare
 	}
 	if r.Steady {
 		return r.steady(ring, x)
 	}
-	grown := func(low float64) bool { return x-low > r.Min && x >= r.Factor*low }
-	if !grown(ring.low) {
-		return false, true
-	}
-	low, span := ring.lowest(r.Over)
-	if !grown(low) {
+	low := s.floor.step(ring, r.Over, at, x)
+	if x-low <= r.Min || x < r.Factor*low {
 		return false, true
 	}
 	// It must still be at its highest: a value that has passed its peak is on its way home.
 	_, before := ring.back(min(1, ring.n-1))
-	return span >= 3*time.Second && x >= before, false
+	return x >= before && ring.reaches(minSpan, r.Over), false
 }
 
 const (
