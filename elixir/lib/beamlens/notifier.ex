@@ -15,7 +15,10 @@ defmodule Beamlens.Notifier do
   @doc false
   def new_queue, do: :counters.new(4, [:write_concurrency])
 
-  def child_spec(config), do: %{id: config.name, start: {__MODULE__, :start_link, [config]}}
+  # What was told before the end is passed on, for as long as this.
+  @farewell 1_000
+
+  def child_spec(config), do: %{id: config.name, start: {__MODULE__, :start_link, [config]}, shutdown: @farewell}
 
   def start_link(config), do: GenServer.start_link(__MODULE__, config, name: config.name)
 
@@ -44,6 +47,8 @@ defmodule Beamlens.Notifier do
 
   @impl true
   def init(config) do
+    # Then the order to end waits behind what was told before it.
+    Process.flag(:trap_exit, true)
     {waiting, _} = @counters[config.name]
     :counters.put(config.queue, waiting, 0)
     {:ok, config}
