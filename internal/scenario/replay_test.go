@@ -24,6 +24,9 @@ var update = flag.Bool("update", false, "write the golden verdicts anew")
 
 // TestSameRecordingSameVerdict replays every recorded scenario twice.
 func TestSameRecordingSameVerdict(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestScorecard goes through the same code once; under the race detector that is enough")
+	}
 	n := 0
 	for _, sc := range truths(t) {
 		rec, err := scenario.Recorded(sc.ID)
