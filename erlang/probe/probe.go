@@ -124,9 +124,8 @@ func (p *Probe) set(c erlang.Conn, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if (p.conn == nil) != (c == nil) {
-		p.since, p.tries, p.asked = time.Now(), 0, time.Time{}
-	}
-	if c == nil {
+		p.since, p.tries, p.asked = time.Now(), 0, time.Time{} // that it went is no attempt
+	} else if c == nil {
 		p.tries++
 	}
 	p.conn, p.why = c, why
@@ -143,7 +142,8 @@ func (p *Probe) Reach() (up bool, since, unanswered time.Time, attempts int, why
 	return p.conn != nil, p.since, p.asked, p.tries, p.why
 }
 
-// ask asks the node, and notes whether it answers. An error that the node sends is an answer.
+// ask asks the node, and notes whether it answers. An error that the node sends is an answer; that the caller has given up is none, so the node counts as
+// silent until it answers somebody: the snapshots ask all the time.
 func (p *Probe) ask(call func() (etf.Term, error)) (etf.Term, error) {
 	p.mu.Lock()
 	p.waiting++

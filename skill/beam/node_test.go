@@ -83,7 +83,7 @@ func TestNode(t *testing.T) {
 // TestNodeRemembers: what was seen last is told after the node can be asked no more.
 func TestNodeRemembers(t *testing.T) {
 	vm := &skill.Skill{ID: "beam", Snapshot: func(context.Context) (map[string]any, error) {
-		return map[string]any{"memory_total_mb": 512.0, "message_queue_max": 70000.0, "message_queue_max_name": "Shop.Mailer"}, nil
+		return map[string]any{"memory_total_mb": 512.0, "message_queue_max": 70000.0, "message_queue_max_name": "Shop.Mailer", "hottest_process_name": "Shop.Backup", "hottest_process_pct": 62.5}, nil
 	}}
 	s := beam.Node(reach{gone: time.Minute}, vm)
 	if v := playbook(t, s, "gone_s", "kind = 'rule'"); !strings.Contains(v["context"].(string), "Nothing of it was ever read") {
@@ -93,6 +93,13 @@ func TestNodeRemembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v := playbook(t, s, "gone_s", "kind = 'rule'"); !strings.Contains(v["context"].(string), "512 MB") || !strings.Contains(v["context"].(string), "70000 messages in the longest mailbox (Shop.Mailer)") {
+		t.Errorf("context %v", v["context"])
+	}
+	silent := beam.Node(reach{up: true, unanswered: 20 * time.Second}, vm)
+	if _, err := vm.Snapshot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if v := playbook(t, silent, "silent_s", "kind = 'rule'"); !strings.Contains(v["context"].(string), "(Shop.Mailer). Shop.Backup computed in 62 % of the samples") {
 		t.Errorf("context %v", v["context"])
 	}
 }
