@@ -119,6 +119,7 @@ func TestCheck(t *testing.T) {
 		{"metric twice", func(s *Skill) { s.Metrics = append(s.Metrics, s.Metrics[0]) }, "twice"},
 		{"kind", func(s *Skill) { s.Metrics[0].Kind = "meter" }, "kind"},
 		{"rule", func(s *Skill) { s.Rules[0].Metric = "x" }, "not declared"},
+		{"a growth while nothing", func(s *Skill) { s.Rules[0].Growth = &Growth{While: "x"} }, "rule of x, which has none"},
 		{"edge", func(s *Skill) { s.Edges[0].From = "beam.x" }, "not declared"},
 		{"edge's form", func(s *Skill) { s.Edges[0].To = "rate" }, "skill.metric"},
 		{"playbook", func(s *Skill) { s.Playbooks[0].Metrics[0] = "x" }, "not declared"},
